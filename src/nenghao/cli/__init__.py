@@ -1,0 +1,162 @@
+"""The command line `nenghao`: finds the command group, imports it, and says errors in Chinese.
+
+A group's module is imported only when one of its commands runs: a device must not pay for the
+platform's libraries, and neither needs the other's installed. What the commands do is in the
+modules beside this one; how they print is in `output`.
+
+Exit codes: 0 done, 1 refused or failed, 2 called wrongly.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import typer
+from typer import rich_utils
+from typer.core import TyperCommand, TyperGroup
+
+from nenghao import __version__
+from nenghao.cli import output
+
+
+class GroupEntry(NamedTuple):
+    """A command group before it is imported: its module (which has a Typer `app`) and its help."""
+
+    module: str
+    help: str
+
+
+GROUPS = {
+    "platform": GroupEntry("nenghao.cli.platform", "省级平台：建立、运行、基础数据、查询"),
+    "ca": GroupEntry("nenghao.cli.ca", "数字证书：为端设备签发、列出"),
+    "device": GroupEntry("nenghao.cli.device", "端设备：配置、导入读数、按时上传、队列"),
+    "demo": GroupEntry("nenghao.cli.demo", "演示：一个平台和若干模拟用能单位"),
+}
+"""The visible list of everything that `nenghao` can do."""
+
+
+_COMPLETION = ("install_completion", "show_completion")
+"""What typer adds to whatever it takes for the whole program; a group is not."""
+
+
+class _Door(TyperCommand):
+    """Stands in the help for a group and imports it when it is entered."""
+
+    def __init__(self, name: str, entry: GroupEntry) -> None:
+        super().__init__(name, help=entry.help)
+        self.entry = entry
+
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:
+        try:
+            app: typer.Typer = importlib.import_module(self.entry.module).app
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.startswith("nenghao"):
+                raise
+            raise output.Failure(
+                f"缺少 Python 包 {error.name}，请安装 nenghao[{_extra(str(self.name))}]"
+            ) from error
+        command = typer.main.get_command(app)
+        command.params = [one for one in command.params if one.name not in _COMPLETION]
+        return command.make_context(info_name, args, *rest, **extra)
+
+
+def _extra(group: str) -> str:
+    return {"ca": "platform", "demo": "platform,device"}.get(group, group)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        output.say(f"nenghao {__version__}")
+        raise typer.Exit
+
+
+def _root() -> TyperGroup:
+    app = typer.Typer(add_completion=False)
+
+    @app.callback(help="能耗在线监测数据接口：省级平台与端设备", no_args_is_help=True)
+    def nenghao(
+        version: bool = typer.Option(
+            False, "--version", help="显示版本后退出", is_eager=True, callback=_version
+        ),
+    ) -> None:
+        pass
+
+    root = typer.main.get_group(app)
+    for name, entry in GROUPS.items():
+        root.add_command(_Door(name, entry), name)
+    return root
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command (default: of `sys.argv`) and say its exit code."""
+    _speak_chinese()
+    output.configure_logging()
+    try:
+        code = _root().main(arguments, prog_name="nenghao", standalone_mode=False)
+    except output.Failure as failure:
+        output.complain(str(failure))
+        return failure.code
+    except typer.Abort:
+        output.complain("已中止")
+        return 1
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # the reader of a pipe has gone: nobody to tell
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        if error.filename is None:
+            raise
+        output.complain(f"{error.filename}：{error.strerror}")
+        return 1
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # typer's own way to say a wrong call
+            raise
+        return _wrong_call(error)
+    return code if isinstance(code, int) else 0
+
+
+def _wrong_call(error: Any) -> int:
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(error.format_message())
+        return 2
+    if context is not None:
+        print(context.get_usage(), file=sys.stderr)
+    output.complain(_in_chinese(error))
+    if context is not None:
+        print(f"用法见 {context.command_path} --help", file=sys.stderr)
+    return 2
+
+
+def _in_chinese(error: Any) -> str:
+    text = error.format_message()
+    option = getattr(error, "param", None)
+    names = " / ".join(getattr(option, "opts", None) or [getattr(option, "name", None) or ""])
+    match type(error).__name__:
+        case "MissingParameter":
+            return f"缺少必需的参数 {names}"
+        case "NoSuchOption":
+            return f"没有这个选项：{error.option_name}"
+        case "BadParameter":
+            return f"参数 {names} 的值不合法：{error.message}"
+        case "BadOptionUsage":
+            return f"选项 {error.option_name} 用法不对：{text}"
+        case "UsageError" if text.startswith("No such command"):
+            return f"没有这个命令：{text.split(maxsplit=3)[3]}"
+        case "UsageError" if text.startswith("Missing command"):
+            return "缺少命令"
+        case "UsageError" if text.startswith("Got unexpected extra"):
+            return f"多余的参数：{text.partition('(')[2].rstrip(')')}"
+    return str(text)
+
+
+def _speak_chinese() -> None:
+    rich_utils.ARGUMENTS_PANEL_TITLE = "参数"
+    rich_utils.OPTIONS_PANEL_TITLE = "选项"
+    rich_utils.COMMANDS_PANEL_TITLE = "命令"
+    rich_utils.REQUIRED_LONG_STRING = "[必需]"
+    rich_utils.DEFAULT_STRING = "[默认：{}]"

@@ -122,7 +122,7 @@ configuration = Table(
     Column("sequence", BigInteger, primary_key=True, autoincrement=False),
     Column("received_at", DateTime, nullable=False),
     Column("message", Text, nullable=False),
-    comment="Every accepted configuration upload, normalised JSON; the highest sequence is in force",
+    comment="Every accepted configuration upload, normalised; the highest sequence is in force",
 )
 
 configured_item = Table(
@@ -168,7 +168,7 @@ receipt = Table(
     Column("body", LargeBinary, nullable=False),
     Column("records", Integer, nullable=False),
     Column("result", Text, nullable=False),
-    comment="Upload journal: the accepted body, compressed, with its SHA-256, time and result (JSON)",
+    comment="Upload journal: the accepted body, compressed, with SHA-256, time and result (JSON)",
 )
 
 refused_upload = Table(
@@ -199,8 +199,8 @@ finding = Table(
     Column("last_sequence", BigInteger, nullable=False),
     Column("times", BigInteger, nullable=False),
     Column("detail", Text, nullable=False),
-    comment="Membership findings (提示) per unit, kind and subject (data code or field), never per value; "
-    "which slots they touch stands in the frame's own findings plane",
+    comment="Membership findings (提示) per unit, kind and subject (data code or field), "
+    "never per value; which slots they touch stands in the frame's own findings plane",
 )
 
 audit = Table(

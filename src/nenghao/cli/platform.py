@@ -1,0 +1,92 @@
+"""`nenghao platform …`: make a province's platform, run it, look into it.
+
+Thin: options in, a service of `nenghao.platform` called, its result printed. Base data, schedule
+and the lists are in `platform_data` and `platform_views`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from nenghao.cli import output, platform_data, platform_views
+from nenghao.cli.platform_home import HomeOption, failures, opened
+from nenghao.clock import china_now
+from nenghao.platform import home as homes
+from nenghao.platform import registry
+from nenghao.platform.home import Home
+from nenghao.platform.web import device_api
+from nenghao.platform.web.endpoint import Platform
+from nenghao.platform.web.server import Listener, run
+
+app = typer.Typer(help="省级平台：建立、运行、基础数据、查询", no_args_is_help=True)
+
+
+@app.command()
+def init(
+    home: HomeOption,
+    database: Annotated[
+        str | None,
+        typer.Option(help="数据库地址，默认为目录中的 SQLite 文件", metavar="URL"),
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(help="端设备访问平台用的域名或 IP 地址，默认 127.0.0.1", metavar="H"),
+    ] = None,
+    device_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="端设备接口的端口，默认 9443")
+    ] = None,
+    exchange_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="其他应用平台接口的端口，默认 9001")
+    ] = None,
+    console_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="管理控制台的端口，默认 8443")
+    ] = None,
+) -> None:
+    """建立平台目录：设置、数据库和基础数据、证书签发机构、服务器证书。"""
+    given: dict[str, Any] = {
+        "database": database,
+        "host": host,
+        "device_port": device_port,
+        "exchange_port": exchange_port,
+        "console_port": console_port,
+    }
+    values = {key: value for key, value in given.items() if value is not None}
+    with failures():
+        made = homes.init(home, values, china_now())
+    output.say(f"平台目录已建立：{made.path}")
+    output.say(f"设置：{made.settings_file}")
+    output.say(f"运行：nenghao platform serve --home {home}")
+
+
+@app.command()
+def serve(home: HomeOption) -> None:
+    """在前台运行平台；各监听端口就绪后逐一打印 ready。"""
+    with failures():
+        _serve(opened(home))
+
+
+def _serve(home: Home) -> None:
+    now = china_now()
+    with home.store() as store:
+        with store.write() as conn:
+            registry.note_registration_settings(conn, home.settings)
+        home.renew_server_certificate(now)
+        listeners = [device_api.listener(home, Platform(store, home.settings))]
+        try:
+            run(listeners, lambda listener: _ready(home, listener))
+        except OSError as error:
+            raise output.Failure(f"无法监听：{error}") from error
+
+
+def _ready(home: Home, listener: Listener) -> None:
+    host = home.settings.host
+    shown = f"[{host}]" if ":" in host else host
+    output.say(f"ready {listener.name} https://{shown}:{listener.port}")
+
+
+app.add_typer(platform_data.base_data, name="base-data")
+app.add_typer(platform_data.schedule, name="schedule")
+app.add_typer(platform_views.unit, name="unit")
+platform_views.add_to(app)

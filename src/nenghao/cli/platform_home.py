@@ -1,0 +1,55 @@
+"""What all commands on a platform's folder share: the `--home` option, opening it, its errors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from sqlalchemy.exc import SQLAlchemyError
+
+from nenghao.cli import output
+from nenghao.platform.dictionary_csv import TableError
+from nenghao.platform.home import Home, HomeError, open_home
+from nenghao.platform.store.engine import Store
+from nenghao.platform.unit_settings import UnitSettingError
+from nenghao.security.authority import AuthorityError
+from nenghao.settings import SettingsError
+
+HomeOption = Annotated[
+    Path, typer.Option("--home", help="平台目录", metavar="DIR", show_default=False)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="标准输出只写一个 JSON 值")]
+CodeOption = Annotated[
+    str, typer.Option("--code", help="只看这个统一社会信用代码的用能单位", metavar="USCC")
+]
+LimitOption = Annotated[int, typer.Option("--limit", help="最多列出的条数", min=1)]
+
+
+@contextmanager
+def failures() -> Iterator[None]:
+    """Turn what the platform's services raise into what the command line says."""
+    try:
+        yield
+    except (HomeError, SettingsError, AuthorityError, TableError, UnitSettingError) as error:
+        raise output.Failure(str(error)) from error
+    except SQLAlchemyError as error:
+        reason = getattr(error, "orig", None) or error
+        raise output.Failure(f"数据库错误：{reason}") from error
+
+
+def opened(path: Path) -> Home:
+    """The platform's folder with its settings, the log going by them. Use within `failures`."""
+    home = open_home(path, os.environ, output.warn)
+    output.configure_logging(home.settings.log_level, as_json=home.settings.log_json)
+    return home
+
+
+@contextmanager
+def opened_store(path: Path) -> Iterator[Store]:
+    """The database of the platform's folder; errors as in `failures`."""
+    with failures(), opened(path).store() as store:
+        yield store

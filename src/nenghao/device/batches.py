@@ -1,0 +1,267 @@
+"""From what is dirty to batches in the queue (打包, 6.2.5): which records go with which day.
+
+The batch that is sent on day D+1 carries day D: its ticks 00:15 … 24:00 and its daily values. The
+one sent on the first of a month carries the month's values too, the one sent on 1 January the
+year's (6.2.5-2, docs/decisions 5). Late readings re-open their day, and the month and the year
+that were already sent with it. Only items that changed are sent again.
+
+Building is one transaction: the batches are in the queue and their days clean, or neither. The
+form is checked before queuing, with the same code that the platform's side uses.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+
+import msgspec
+from msgspec import Raw, Struct
+
+from nenghao.device import aggregation, history, outbox
+from nenghao.device.aggregation import EXACT, Rule, Total
+from nenghao.device.history import Item
+from nenghao.device.settings import IncompletePolicy
+from nenghao.standard import data_code, periods, replies
+from nenghao.standard.messages import energy_data
+from nenghao.standard.periods import StatType
+
+MANUAL_ENTRY = 5
+"""inputType of what is filled in by hand (手工填报): the only kind without ticks (6.2.5-4)."""
+
+DECIMALS = 10
+"""Decimals of a dataValue on the wire, at most (docs/decisions 3)."""
+
+_LAST_DECIMAL = Decimal(1).scaleb(-DECIMALS)
+_ENVELOPE = 200
+"""Bytes kept free for what stands around the records."""
+
+_PLACEHOLDER = "0" * 32
+"""Stands for the device id while the form is checked: it is written at sending."""
+
+
+class Limits(Struct, frozen=True):
+    """How large a batch may be."""
+
+    records: int = 100_000
+    size: int = 16_000_000
+    """Bytes of the request."""
+
+
+class _Record(Struct, rename="camel"):
+    """A record of A.5 whose number is text already, so that it stands on the wire exactly."""
+
+    data_code: str
+    data_value: Raw
+    input_type: int
+    stat_type: int
+    stat_date: str
+    upload_date: str
+    scope: int
+    valid: bool
+
+
+class _Due(Struct):
+    """What goes into the batch of one day: items by what is due of them."""
+
+    days: list[Item] = msgspec.field(default_factory=list)
+    months: list[tuple[Item, date]] = msgspec.field(default_factory=list)
+    years: list[tuple[Item, date]] = msgspec.field(default_factory=list)
+
+
+def build(
+    connection: sqlite3.Connection,
+    *,
+    enterprise_code: str,
+    now: datetime,
+    limits: Limits,
+    incomplete: IncompletePolicy = "invalid",
+) -> tuple[int, ...]:
+    """Queue everything that is due at `now`: days before today, months and years that have ended.
+
+    The ids of the new batches, oldest day first. A batch that fails the form is put aside as
+    refused, with the finding, since no platform would take it.
+    """
+    made: list[int] = []
+    for day, due in sorted(_due(connection, now.date()).items()):
+        stamp = _stamp(connection, day, now)
+        records = [
+            msgspec.json.encode(record)
+            for record in _records(connection, day, due, stamp, incomplete)
+        ]
+        for part in _parts(records, limits):
+            data = outbox.array(part)
+            new = outbox.NewBatch(
+                day, data, len(part), stamp, refused=_form_fault(data, enterprise_code)
+            )
+            made.append(outbox.add(connection, new, enterprise_code, now))
+    _clean(connection, now.date())
+    return tuple(made)
+
+
+def wire_number(value: Decimal) -> str:
+    """`value` as dataValue stands on the wire: no exponent, at most ten decimals.
+
+    >>> wire_number(Decimal("3.78") * Decimal("0.0001"))
+    '0.000378'
+    """
+    exponent = value.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -DECIMALS:
+        value = value.quantize(_LAST_DECIMAL, ROUND_HALF_UP, EXACT)
+    return history.plain(value)
+
+
+def _ended(today: date) -> list[tuple[StatType, date]]:
+    """Per stat type, the first period start that is not over when `today` begins."""
+    return [
+        (StatType.DAY, today),
+        (StatType.MONTH, today.replace(day=1)),
+        (StatType.YEAR, today.replace(month=1, day=1)),
+    ]
+
+
+def _due(connection: sqlite3.Connection, today: date) -> dict[date, _Due]:
+    """What is dirty and over, by the day whose batch it goes with."""
+    items = {item.id: item for item in history.items(connection)}
+    rows: dict[StatType, list[tuple[date, Item]]] = {}
+    for stat_type, open_from in _ended(today):
+        found = connection.execute(
+            "SELECT start, item_id FROM dirty WHERE stat_type = ? AND start < ? ORDER BY start",
+            (int(stat_type), open_from.isoformat()),
+        )
+        rows[stat_type] = [(date.fromisoformat(start), items[number]) for start, number in found]
+    due: dict[date, _Due] = {}
+    for day, item in rows[StatType.DAY]:
+        due.setdefault(day, _Due()).days.append(item)
+    dirty_days = sorted(due)
+    for start, item in rows[StatType.MONTH]:
+        day = _carrier(dirty_days, StatType.MONTH, start)
+        due.setdefault(day, _Due()).months.append((item, start))
+    for start, item in rows[StatType.YEAR]:
+        day = _carrier(dirty_days, StatType.YEAR, start)
+        due.setdefault(day, _Due()).years.append((item, start))
+    return due
+
+
+def _carrier(dirty_days: Sequence[date], stat_type: StatType, start: date) -> date:
+    """The day whose batch carries a period's total: the last dirty one in it, else its last."""
+    end = _period_end(stat_type, start)
+    inside = [day for day in dirty_days if start <= day < end]
+    return inside[-1] if inside else end - timedelta(days=1)
+
+
+def _period_end(stat_type: StatType, start: date) -> date:
+    return periods.period_end(stat_type, datetime(start.year, start.month, start.day)).date()
+
+
+def _clean(connection: sqlite3.Connection, today: date) -> None:
+    for stat_type, open_from in _ended(today):
+        connection.execute(
+            "DELETE FROM dirty WHERE stat_type = ? AND start < ?",
+            (int(stat_type), open_from.isoformat()),
+        )
+
+
+def _stamp(connection: sqlite3.Connection, day: date, now: datetime) -> str:
+    """The batch's uploadDate: now, but never before an earlier batch of the same year.
+
+    The later uploadDate wins on the platform, so a clock that was set back must not make a
+    correction lose against what it corrects.
+    """
+    stamp = periods.format_time(now)
+    return max(stamp, outbox.latest_upload_date(connection, day.year) or stamp)
+
+
+def _records(
+    connection: sqlite3.Connection,
+    day: date,
+    due: _Due,
+    stamp: str,
+    incomplete: IncompletePolicy,
+) -> Iterator[_Record]:
+    for item in sorted(due.days, key=lambda one: one.data_code):
+        row = history.day_row(connection, item, day)
+        if row is None:
+            continue
+        if item.input_type != MANUAL_ENTRY and row.ticks is not None:
+            ticks = zip(periods.day_ticks(day), row.ticks, strict=True)
+            for time, value in ticks:
+                if value is not None:
+                    yield _record(item, StatType.REALTIME, time, value, True, stamp)
+        yield from _total(item, StatType.DAY, day, row.total, stamp, incomplete)
+    for item, start in due.months:
+        made = month_total(connection, item, start)
+        yield from _total(item, StatType.MONTH, start, made, stamp, incomplete)
+    for item, start in due.years:
+        made = year_total(connection, item, start.year)
+        yield from _total(item, StatType.YEAR, start, made, stamp, incomplete)
+
+
+def month_total(connection: sqlite3.Connection, item: Item, start: date) -> Total | None:
+    """An item's total of the month that begins at `start`, from its days."""
+    end = _period_end(StatType.MONTH, start)
+    rows = {row.day: row.total for row in history.day_rows(connection, item, start, end)}
+    days = [start + timedelta(days=number) for number in range((end - start).days)]
+    return aggregation.total(item.rule, [rows.get(day) for day in days])
+
+
+def year_total(connection: sqlite3.Connection, item: Item, year: int) -> Total | None:
+    """An item's total of a year, from its months."""
+    if item.rule is Rule.NONE:
+        return None
+    months = [month_total(connection, item, date(year, month, 1)) for month in range(1, 13)]
+    return aggregation.total(item.rule, months)
+
+
+def _total(
+    item: Item,
+    stat_type: StatType,
+    start: date,
+    made: Total | None,
+    stamp: str,
+    incomplete: IncompletePolicy,
+) -> Iterator[_Record]:
+    if made is None or (not made.complete and incomplete == "omit"):
+        return
+    time = datetime(start.year, start.month, start.day)
+    valid = made.complete or incomplete == "valid"
+    yield _record(item, stat_type, time, made.value, valid, stamp)
+
+
+def _record(
+    item: Item, stat_type: StatType, time: datetime, value: Decimal, valid: bool, stamp: str
+) -> _Record:
+    return _Record(
+        data_code=item.data_code,
+        data_value=Raw(wire_number(value).encode()),
+        input_type=item.input_type,
+        stat_type=int(stat_type),
+        stat_date=periods.format_time(time),
+        upload_date=stamp,
+        scope=int(data_code.parse(item.data_code).scope),
+        valid=valid,
+    )
+
+
+def _parts(records: Iterable[bytes], limits: Limits) -> Iterator[list[bytes]]:
+    """The records in order, cut where a batch would grow over a limit."""
+    part: list[bytes] = []
+    size = _ENVELOPE
+    for record in records:
+        if part and (len(part) >= limits.records or size + len(record) + 1 > limits.size):
+            yield part
+            part, size = [], _ENVELOPE
+        part.append(record)
+        size += len(record) + 1
+    if part:
+        yield part
+
+
+def _form_fault(data: bytes, enterprise_code: str) -> str:
+    """Why a platform would refuse the records by their form; empty if it would not."""
+    try:
+        energy_data.read_upload(outbox.request(_PLACEHOLDER, enterprise_code, data))
+    except replies.Refusal as refusal:
+        return f"本机检查未通过：{refusal.text}"
+    return ""

@@ -1,0 +1,129 @@
+"""Every setting of a platform (`platform.toml`), each with its Chinese comment and its default.
+
+How a settings file is written, read and overridden is `nenghao.settings`' business; where the file
+lies, and what follows from the empty ones (`bind`, `database`), is `home`'s.
+"""
+
+import re
+from datetime import time
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from nenghao.platform.schedule import UploadWindow
+from nenghao.settings import Setting
+from nenghao.standard.findings import AdviceKind
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0)]
+
+_HOST = re.compile(r"[A-Za-z0-9._:-]+")
+_KINDS = "".join(f"\n  {kind.value}  {kind.label}" for kind in AdviceKind)
+
+
+class PlatformSettings(Struct, frozen=True, kw_only=True):
+    """The settings of one platform. ValueError (Chinese, naming the key) where two disagree."""
+
+    host: Annotated[
+        str, Setting("端设备访问平台用的域名或 IP 地址；写入下发的各接口地址和服务器证书")
+    ] = "127.0.0.1"
+    bind: Annotated[
+        str, Setting("监听的本机地址，空表示与 host 相同；0.0.0.0 表示所有 IPv4 地址")
+    ] = ""
+    device_port: Annotated[Port, Setting("端设备接口（第 6 章）的端口")] = 9443
+    exchange_port: Annotated[Port, Setting("其他应用平台接口（第 7 章）的端口")] = 9001
+    console_port: Annotated[Port, Setting("管理控制台的端口")] = 8443
+    database: Annotated[
+        str,
+        Setting(
+            "数据库地址，空表示平台目录下的 SQLite 文件 nenghao.db；\n"
+            "例：postgresql+psycopg://user:password@host/nenghao"
+        ),
+    ] = ""
+    url_style: Annotated[
+        Literal["plain", "https"],
+        Setting(
+            "注册应答中接口地址的写法：plain 为标准示例的 IP:port/uploadEnergyData，\n"
+            "https 为 https://IP:port/uploadEnergyData"
+        ),
+    ] = "plain"
+    upload_window_start: Annotated[
+        str, Setting("上报时间窗口的开始（HH:MM:SS）；按注册顺序从这里逐个下发上报时间点")
+    ] = "01:00:00"
+    upload_window_end: Annotated[
+        str, Setting("上报时间窗口的结束（HH:MM:SS，不含）；用完后从窗口开始处重新下发")
+    ] = "05:00:00"
+    upload_step_seconds: Annotated[
+        Annotated[int, Meta(ge=1, le=86400)], Setting("相邻两个上报时间点的间隔，秒")
+    ] = 4
+    statdate_tolerance: Annotated[
+        Annotated[int, Meta(ge=0, le=86400)],
+        Setting("日、月、年数据的 statDate 允许偏离周期起点的秒数，偏离者移到起点；0 表示不允许"),
+    ] = 0
+    strict: Annotated[
+        tuple[AdviceKind, ...],
+        Setting(
+            "从“提示”升级为“拒绝”（E2002）的类别；默认全部只作提示，与数据一同保存。\n"
+            f"可选：{_KINDS}"
+        ),
+    ] = ()
+    record_limit: Annotated[Positive, Setting("一个批次最多的记录数")] = 200_000
+    body_limit_mb: Annotated[Positive, Setting("一个请求体的上限，MB；超出者答 HTTP 413")] = 64
+    body_budget_mb: Annotated[
+        Positive, Setting("同时在途的所有请求体合计的上限，MB；超出者等待，久候者答 E1001 稍后重试")
+    ] = 512
+    header_seconds: Annotated[Seconds, Setting("收齐请求头的时限，秒")] = 10.0
+    body_seconds: Annotated[
+        Seconds, Setting("收请求体的时限，秒；平均速率不低于 body_min_rate 者再得同样长的时间")
+    ] = 60.0
+    body_min_rate: Annotated[
+        Positive, Setting("请求体的最低平均速率，字节/秒（1 Mbit/s 线路上传 16 MB 须能通过）")
+    ] = 32_768
+    handshake_seconds: Annotated[Seconds, Setting("TLS 握手的时限，秒")] = 10.0
+    idle_seconds: Annotated[Seconds, Setting("空闲连接保持的时间，秒")] = 75.0
+    worker_threads: Annotated[
+        Annotated[int, Meta(ge=1, le=64)], Setting("同时处理请求的线程数")
+    ] = 8
+    waiting_requests: Annotated[
+        Positive, Setting("等待处理的请求数上限；超出者答 E1001 稍后重试")
+    ] = 512
+    download_page_size: Annotated[
+        Annotated[int, Meta(ge=1, le=1_000_000)], Setting("下载采集数据每页的记录数")
+    ] = 20_000
+    refused_keep_days: Annotated[Positive, Setting("被拒绝的批次保留的天数")] = 30
+    refused_keep_mb: Annotated[Positive, Setting("每个用能单位被拒绝的批次合计保留的上限，MB")] = 64
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Setting("日志级别（日志写到标准错误）")
+    ] = "info"
+    log_json: Annotated[bool, Setting("日志是否写成每行一个 JSON 对象")] = False
+
+    def __post_init__(self) -> None:
+        for key in ("host", "bind"):
+            value = getattr(self, key)
+            if not _HOST.fullmatch(value) and (key == "host" or value):
+                raise ValueError(f"设置项 {key} 应为域名或 IP 地址，收到 {value!r}")
+        _ = self.window
+
+    @property
+    def window(self) -> UploadWindow:
+        """The window in which upload times are handed out (上报时间窗口)."""
+        return UploadWindow(
+            _time("upload_window_start", self.upload_window_start),
+            _time("upload_window_end", self.upload_window_end),
+            self.upload_step_seconds,
+        )
+
+    @property
+    def listen_address(self) -> str:
+        """The address that the listeners bind."""
+        return self.bind or self.host
+
+
+def _time(key: str, text: str) -> time:
+    if not re.fullmatch(r"[0-9]{2}:[0-9]{2}:[0-9]{2}", text):
+        raise ValueError(f"设置项 {key} 应为 HH:MM:SS，收到 {text!r}")
+    try:
+        return time.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"设置项 {key} 应为 HH:MM:SS，收到 {text!r}") from None

@@ -1,0 +1,45 @@
+"""The platform's single values (`platform_state`): version numbers and the next ordinal.
+
+What they mean is the business of `registry` (registration) and `dictionary` (base data).
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, select
+
+from nenghao.platform.store.engine import upsert
+from nenghao.platform.store.schema import platform_state
+
+REG_VERSION = "reg_version"
+DIC_VERSION = "dic_version"
+REGISTRATION_SETTINGS = "registration_settings"
+NEXT_ORDINAL = "next_ordinal"
+
+
+def text(conn: Connection, name: str) -> str | None:
+    """The value, or None where it was never put."""
+    query = select(platform_state.c.value).where(platform_state.c.name == name)
+    found: str | None = conn.execute(query).scalar()
+    return found
+
+
+def number(conn: Connection, name: str, default: int) -> int:
+    """The value as an integer."""
+    found = text(conn, name)
+    return default if found is None else int(found)
+
+
+def put(conn: Connection, name: str, value: str | int) -> None:
+    """Set the value."""
+    upsert(conn, platform_state, [{"name": name, "value": str(value)}])
+
+
+def take(conn: Connection, name: str) -> int:
+    """The value as an integer, 0 at first, leaving the next one for the next caller.
+
+    The row is locked until the transaction ends, so that no two callers take the same number.
+    """
+    query = select(platform_state.c.value).where(platform_state.c.name == name).with_for_update()
+    taken = int(conn.execute(query).scalar() or 0)
+    put(conn, name, taken + 1)
+    return taken

@@ -1,0 +1,254 @@
+"""Opens the platform's database and hands out its two kinds of transaction.
+
+`read()` is one snapshot that cannot write; `write()` takes the write lock at its very beginning,
+so that whatever it reads is still true when it commits. Left to SQLAlchemy's and sqlite3's
+defaults a transaction begins at the first INSERT, after the reading, and concurrent updates
+vanish without an error; that is why the BEGIN is ours here.
+
+Which tables there are is `schema`'s business, how they come to be `migrations`'.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import TimeoutError as StoreTimeout
+from sqlalchemy.sql.elements import ColumnElement
+
+MIGRATIONS = "nenghao.platform.store:migrations"
+WAIT_SECONDS = 60
+"""How long a transaction waits for others (threads, then processes) before it gives up."""
+
+Changes = Callable[[Any], Mapping[str, ColumnElement[Any]]]
+
+
+class FairLock:
+    """A mutex that is granted in the order of asking.
+
+    SQLite lets waiting writers poll, so a late one can overtake an early one again and again;
+    the threads of one process queue here instead, and only one of them polls against other
+    processes.
+    """
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._owner: int | None = None
+        self._waiting: deque[tuple[int, threading.Event]] = deque()
+
+    def acquire(self, timeout: float) -> bool:
+        """Wait at most `timeout` seconds; False when the turn did not come."""
+        me = threading.get_ident()
+        with self._guard:
+            if self._owner == me:
+                raise RuntimeError("a write transaction is already open in this thread")
+            if self._owner is None:
+                self._owner = me
+                return True
+            ticket = (me, threading.Event())
+            self._waiting.append(ticket)
+        try:
+            granted = ticket[1].wait(timeout)
+        except BaseException:  # an interrupt must not leave the lock to one who is gone
+            if self._withdraw(ticket):
+                self.release()
+            raise
+        return granted or self._withdraw(ticket)
+
+    def _withdraw(self, ticket: tuple[int, threading.Event]) -> bool:
+        """Leave the queue; True when the lock was granted before that."""
+        with self._guard:
+            if ticket[1].is_set():
+                return True
+            self._waiting.remove(ticket)
+            return False
+
+    def queue_length(self) -> int:
+        """How many threads wait for their turn."""
+        with self._guard:
+            return len(self._waiting)
+
+    def release(self) -> None:
+        """Pass the lock to whoever has waited longest."""
+        with self._guard:
+            if not self._waiting:
+                self._owner = None
+                return
+            self._owner, granted = self._waiting.popleft()
+            granted.set()
+
+
+class Store:
+    """The database of one platform.
+
+    Open it in the process that uses it: a store must not be carried across a fork. Its methods
+    may be called from any thread.
+    """
+
+    def __init__(self, url: URL, reader: Engine, writer: Engine, turn: FairLock | None) -> None:
+        self.url = url
+        self._reader = reader
+        self._writer = writer
+        self._turn = turn
+
+    @classmethod
+    def open(cls, url: str) -> Store:
+        """A store at `url` (`sqlite:////…/nenghao.db`, `postgresql+psycopg://…`).
+
+        Raises ValueError for another database, or for SQLite without a file: the memory of one
+        connection cannot be shared by readers and writers.
+        """
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+        if backend == "sqlite":
+            if not parsed.database or parsed.database == ":memory:":
+                raise ValueError("SQLite 数据库须是文件，不支持内存数据库")
+            return cls._open_sqlite(parsed)
+        if backend == "postgresql":
+            reader = create_engine(parsed, pool_pre_ping=True, isolation_level="REPEATABLE READ")
+            writer = create_engine(parsed, pool_pre_ping=True, isolation_level="READ COMMITTED")
+            return cls(
+                parsed, reader.execution_options(postgresql_readonly=True), writer, turn=None
+            )
+        raise ValueError(f"不支持的数据库：{backend}（支持 sqlite、postgresql）")
+
+    @classmethod
+    def _open_sqlite(cls, url: URL) -> Store:
+        reader = create_engine(url, pool_size=8, max_overflow=24, pool_timeout=WAIT_SECONDS)
+        writer = create_engine(url, pool_size=1, max_overflow=0, pool_timeout=WAIT_SECONDS)
+        _prepare_sqlite(reader, begin="BEGIN", query_only=True)
+        _prepare_sqlite(writer, begin="BEGIN IMMEDIATE", query_only=False)
+        return cls(url, reader, writer, _turn_of(str(Path(str(url.database)).resolve())))
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One read-only snapshot: everything read in it belongs to the same moment."""
+        with self._reader.begin() as conn:
+            yield conn
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One write transaction: committed and durable on exit, rolled back on an exception.
+
+        On SQLite it is the only writer from its first statement on. On PostgreSQL writers of
+        different units run side by side; whoever writes a unit's data locks its `unit_head`
+        first. Raises `sqlalchemy.exc.TimeoutError` when others hold the lock for too long.
+        """
+        if self._turn is None:
+            with self._writer.begin() as conn:
+                yield conn
+            return
+        with _Turn(self._turn), self._writer.begin() as conn:
+            yield conn
+
+    def upgrade(self, revision: str = "head") -> None:
+        """Bring the schema to `revision`, in one transaction; does nothing when it is there."""
+        config = Config()
+        config.set_main_option("script_location", MIGRATIONS)
+        with self.write() as conn:
+            config.attributes["connection"] = conn
+            command.upgrade(config, revision)
+
+    def close(self) -> None:
+        """Close every connection; the store may not be used afterwards."""
+        self._reader.dispose()
+        self._writer.dispose()
+
+
+def upsert(
+    conn: Connection,
+    table: Table,
+    rows: Sequence[Mapping[str, object]],
+    changes: Changes | None = None,
+) -> None:
+    """Insert `rows`, or change the row that has the same primary key.
+
+    Without `changes` every other column takes the new value. `changes` receives the incoming
+    row (SQL's `excluded`) and says which columns become what; none: the old row stays as it is.
+    All rows have the same keys.
+    """
+    if not rows:
+        return
+    statement: Insert
+    keys = [column.name for column in table.primary_key]
+    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
+    values = insert(table)
+    if changes is None:
+        new: Mapping[str, Any] = {
+            name: values.excluded[name] for name in rows[0] if name not in keys
+        }
+    else:
+        new = changes(values.excluded)
+    if new:
+        statement = values.on_conflict_do_update(index_elements=keys, set_=dict(new))
+    else:
+        statement = values.on_conflict_do_nothing(index_elements=keys)
+    conn.execute(statement, list(rows))
+
+
+class _Turn:
+    """Holds a FairLock for the time of a `with` block."""
+
+    def __init__(self, lock: FairLock) -> None:
+        self._lock = lock
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(WAIT_SECONDS):
+            raise StoreTimeout("数据库写入排队超时")
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._lock.release()
+
+
+def _prepare_sqlite(engine: Engine, *, begin: str, query_only: bool) -> None:
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # sqlite3 must not begin transactions by itself
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        if query_only:
+            cursor.execute("PRAGMA query_only = ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begun(conn: Connection) -> None:
+        conn.exec_driver_sql(begin)
+
+
+_turns: dict[str, FairLock] = {}
+_turns_guard = threading.Lock()
+
+
+def _turn_of(path: str) -> FairLock:
+    """The lock of one database file, shared by every store of this process that opens it."""
+    with _turns_guard:
+        return _turns.setdefault(path, FairLock())
+
+
+def _forget_turns() -> None:
+    """A forked child has none of its parent's writers: their locks must not stay taken."""
+    global _turns_guard
+    _turns_guard = threading.Lock()
+    _turns.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_turns)

@@ -1,0 +1,1 @@
+"""The history of the platform's schema, run by `Store.upgrade()`; see `versions`."""

@@ -1,0 +1,1 @@
+"""One module per schema version, each frozen once it has been released."""

@@ -1,0 +1,157 @@
+"""The seven device interfaces (第 6 章; annex A) on the root of the device listener.
+
+Each reads its message, asks one service in one transaction and encodes the answer; nothing is
+decided here. Refusals and errors are `endpoint`'s business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import structlog
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from nenghao.platform import configuration, dictionary, download, intake, journal, registry
+from nenghao.platform.home import Home
+from nenghao.platform.settings import PlatformSettings
+from nenghao.platform.web.endpoint import Call, Interface, Platform, endpoint
+from nenghao.platform.web.limits import Limits
+from nenghao.platform.web.server import Listener
+from nenghao.security.contexts import renewing_server_context
+from nenghao.standard.messages import Acknowledgement, read, write
+from nenghao.standard.messages.base_data import BaseDataRequest
+from nenghao.standard.messages.config_data import ConfigDownloadRequest, ConfigUpload
+from nenghao.standard.messages.energy_data import EnergyDownloadRequest, read_upload
+from nenghao.standard.messages.registration import RegistrationRequest
+from nenghao.standard.messages.version_check import VersionAnswer, VersionRequest
+
+log = structlog.get_logger(__name__)
+
+MEGABYTE = 1_000_000
+
+
+def register(platform: Platform, call: Call) -> bytes:
+    """A.1: takes the device in and tells it the addresses and its upload time."""
+    request = read(RegistrationRequest, call.body)
+    with platform.store.write() as conn:
+        answer = registry.register(
+            conn, platform.settings, call.identity, request, call.now, call.address
+        )
+    return write(answer)
+
+
+def base_data(platform: Platform, call: Call) -> bytes:
+    """A.2: hands out the code tables."""
+    request = read(BaseDataRequest, call.body)
+    with platform.store.read() as conn:
+        registry.identify(conn, call.identity, request.device_id)
+        return dictionary.encoded_answer(conn, request.type)
+
+
+def versions(platform: Platform, call: Call) -> bytes:
+    """A.3: tells the versions of registration and base data."""
+    request = read(VersionRequest, call.body)
+    with platform.store.read() as conn:
+        registry.identify(conn, call.identity, request.device_id)
+        reg_version, dic_version = registry.versions(conn)
+    return write(VersionAnswer(reg_version=str(reg_version), dic_version=str(dic_version)))
+
+
+def upload_configuration(platform: Platform, call: Call) -> bytes:
+    """A.4: takes the unit's basic information and the device's whole set of items."""
+    request = read(ConfigUpload, call.body)
+    body = journal.Body.of(call.body)
+    with platform.store.write() as conn:
+        peer = registry.identify(conn, call.identity, request.device_id, request.enterprise_code)
+        configuration.upload(
+            conn, peer, request, body, call.now, call.address, platform.settings.strict
+        )
+    return write(Acknowledgement())
+
+
+def upload_energy(platform: Platform, call: Call) -> bytes:
+    """A.5: takes a batch of collected data, whole and durable before the answer."""
+    settings = platform.settings
+    request = read_upload(
+        call.body,
+        record_limit=settings.record_limit,
+        statdate_tolerance=settings.statdate_tolerance,
+    )
+    with platform.store.read() as conn:
+        peer = registry.identify(conn, call.identity, request.device_id, request.enterprise_code)
+    intake.upload(platform.store, settings, peer, request, call.body, call.now, call.address)
+    return write(Acknowledgement())
+
+
+def download_configuration(platform: Platform, call: Call) -> bytes:
+    """centerInfoDownloadURL: hands back what the device uploaded last."""
+    request = read(ConfigDownloadRequest, call.body)
+    with platform.store.read() as conn:
+        peer = registry.identify(conn, call.identity, request.device_id, request.enterprise_code)
+        return write(configuration.download(conn, peer))
+
+
+def download_energy(platform: Platform, call: Call) -> bytes:
+    """centerDataDownloadURL: hands back a page of the unit's collected data."""
+    request = read(EnergyDownloadRequest, call.body)
+    with platform.store.read() as conn:
+        peer = registry.identify(conn, call.identity, request.device_id, request.enterprise_code)
+        return write(download.energy(conn, peer, request, platform.settings.download_page_size))
+
+
+INTERFACES: Mapping[str, Interface] = {
+    "/": Interface(register, identity_field="enterpriseCode"),
+    "/downloadBaseData": Interface(base_data),
+    "/versionCheck": Interface(versions),
+    "/uploadConfigData": Interface(upload_configuration, keeps_refused=True),
+    "/uploadEnergyData": Interface(upload_energy, keeps_refused=True),
+    "/downloadConfigData": Interface(download_configuration),
+    "/downloadEnergyData": Interface(download_energy),
+}
+"""All that the device listener answers: another path is 404, another method than POST 405."""
+
+
+def device_app(platform: Platform) -> Starlette:
+    """The application of the device listener."""
+    routes = [
+        Route(path, endpoint(platform, interface), methods=["POST"])
+        for path, interface in INTERFACES.items()
+    ]
+    app = Starlette(routes=routes)
+    app.router.redirect_slashes = False
+    return app
+
+
+def listener(home: Home, platform: Platform) -> Listener:
+    """The device listener of a platform: mutual TLS, the device CA alone trusted (6.1-1)."""
+    settings = platform.settings
+    client_ca = home.authority().client_ca_file
+    return Listener(
+        "device",
+        settings.listen_address,
+        settings.device_port,
+        device_app(platform),
+        partial(
+            renewing_server_context, home.server_chain, home.server_key, client_ca, _not_taken_up
+        ),
+        limits_of(settings),
+    )
+
+
+def limits_of(settings: PlatformSettings) -> Limits:
+    """The limits on connections and bodies that the settings ask for."""
+    return Limits(
+        handshake_seconds=settings.handshake_seconds,
+        header_seconds=settings.header_seconds,
+        body_seconds=settings.body_seconds,
+        body_min_rate=settings.body_min_rate,
+        body_limit=settings.body_limit_mb * MEGABYTE,
+        body_budget=settings.body_budget_mb * MEGABYTE,
+        keep_alive_seconds=settings.idle_seconds,
+    )
+
+
+def _not_taken_up(error: Exception) -> None:
+    log.error("新的服务器证书或 CA 未能启用，仍用原来的", reason=str(error))

@@ -1,0 +1,254 @@
+"""The only place that answers (应答): body → service → reply, once for all interfaces.
+
+A service is a function of a `Platform` and a `Call` that returns the encoded answer or raises.
+What it raises becomes HTTP 200 with the code of table 1 (docs/decisions 2); refusals of identity
+are audited, refused uploads kept for the operator. Limits on bodies and time are `protocol`'s and
+were settled before anything here runs; which path is which service is `device_api`'s.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import structlog
+from anyio import CapacityLimiter, to_thread
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from nenghao.clock import china_now
+from nenghao.platform import audit, journal, registry
+from nenghao.platform.registry import IdentityRefusal
+from nenghao.platform.settings import PlatformSettings
+from nenghao.platform.store.engine import Store
+from nenghao.platform.web.protocol import BodyBudgetExceeded, IdentityError, peer_identity
+from nenghao.security.identity import PeerIdentity
+from nenghao.standard.findings import Finding, quote
+from nenghao.standard.messages import Acknowledgement, write
+from nenghao.standard.replies import (
+    SUCCESS_CODE,
+    Busy,
+    DatabaseFault,
+    IllegalFormat,
+    PlatformFault,
+    Refusal,
+    RequestError,
+)
+
+log = structlog.get_logger(__name__)
+
+JSON = "application/json; charset=utf-8"
+
+
+class Platform:
+    """What every request of one running platform shares. `clock` gives China Standard Time."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: PlatformSettings,
+        clock: Callable[[], datetime] = china_now,
+    ) -> None:
+        self.store = store
+        self.settings = settings
+        self.clock = clock
+        self.limiter = CapacityLimiter(settings.worker_threads)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request as a service sees it."""
+
+    identity: PeerIdentity
+    path: str
+    body: bytes
+    now: datetime
+    address: str
+
+    @property
+    def actor(self) -> str:
+        """The certificate's device, as the audit trail writes it."""
+        return registry.actor(self.identity.credit_code, self.identity.device)
+
+
+Service = Callable[[Platform, Call], bytes]
+
+
+@dataclass(frozen=True)
+class Interface:
+    """One interface: its service, and what of it matters when the answer is a refusal."""
+
+    service: Service
+    identity_field: str = "deviceId"
+    """The field that a refusal names when the certificate itself is at fault."""
+    keeps_refused: bool = False
+    """Whether a refused body is kept for the operator: uploads."""
+
+
+@dataclass
+class _Reply:
+    """What is sent back, and what the log says of it."""
+
+    content: bytes
+    code: str = SUCCESS_CODE
+    told: dict[str, Any] = field(default_factory=dict)
+
+
+def endpoint(platform: Platform, interface: Interface) -> Callable[[Request], Awaitable[Response]]:
+    """The Starlette endpoint of one interface: always HTTP 200 and a code of table 1."""
+
+    async def answer(request: Request) -> Response:
+        began = time.perf_counter()
+        path = request.url.path
+        address = request.client.host if request.client else ""
+        size = 0
+        try:
+            body = await request.body()
+            size = len(body)
+            _check_encoding(request.headers)
+            _check_crowd(platform)
+            work = partial(
+                _serve, platform, interface, request.scope, path, body, platform.clock(), address
+            )
+            reply = await to_thread.run_sync(work, limiter=platform.limiter)
+        except ClientDisconnect:  # nobody is there to read an answer
+            return Response(status_code=400)
+        except (BodyBudgetExceeded, MemoryError):
+            reply = _refused(Busy())
+        except Refusal as refusal:
+            reply = _refused(refusal)
+        log.info(
+            "请求",
+            path=path,
+            code=reply.code,
+            size=size,
+            ms=round((time.perf_counter() - began) * 1000),
+            address=address,
+            **reply.told,
+        )
+        return Response(reply.content, media_type=JSON)
+
+    return answer
+
+
+def _check_encoding(headers: Mapping[str, str]) -> None:
+    coding = headers.get("content-encoding", "identity").strip().lower()
+    if coding not in ("", "identity"):
+        raise IllegalFormat([Finding("Content-Encoding", "不支持压缩的请求体", quote(coding))])
+
+
+def _check_crowd(platform: Platform) -> None:
+    waiting = platform.limiter.statistics().tasks_waiting
+    if waiting >= platform.settings.waiting_requests:
+        raise Busy
+
+
+def _serve(
+    platform: Platform,
+    interface: Interface,
+    scope: Mapping[str, Any],
+    path: str,
+    body: bytes,
+    now: datetime,
+    address: str,
+) -> _Reply:
+    """In a worker thread: the service's answer, or the refusal that its exception stands for."""
+    try:
+        identity = peer_identity(scope)
+    except IdentityError as error:
+        return _foreign(platform, interface, path, now, address, str(error))
+    call = Call(identity, path, body, now, address)
+    try:
+        reply = _Reply(interface.service(platform, call))
+    except MemoryError:
+        reply = _refused(Busy())
+    except RequestError as refusal:
+        reply = _refused(refusal)
+        _remember(platform, interface, call, refusal)
+    except Refusal as refusal:
+        reply = _refused(refusal)
+        log.error("平台故障", path=path, text=refusal.text, exc_info=True)
+    except (SQLAlchemyError, sqlite3.Error):
+        reply = _refused(DatabaseFault(reference=_logged("数据库故障", call)))
+    except Exception:
+        reply = _refused(PlatformFault(reference=_logged("未预料的错误", call)))
+    reply.told["unit"] = call.actor
+    return reply
+
+
+def _refused(refusal: Refusal) -> _Reply:
+    message = Acknowledgement(response_code=refusal.code, response_message=refusal.text)
+    return _Reply(write(message), refusal.code, {"text": refusal.text})
+
+
+def _logged(event: str, call: Call) -> str:
+    """Log the present exception in full; the number under which it can be found."""
+    reference = secrets.token_hex(4)
+    log.exception(event, reference=reference, path=call.path, unit=call.actor)
+    return reference
+
+
+def _foreign(
+    platform: Platform,
+    interface: Interface,
+    path: str,
+    now: datetime,
+    address: str,
+    reason: str,
+) -> _Reply:
+    """The certificate names no unit: refused and audited like any other refusal of identity."""
+    finding = Finding(interface.identity_field, f"与客户端数字证书不符（{reason}）")
+    refusal = IdentityRefusal([finding])
+    _try(lambda: _audit(platform, now, "（证书无身份）", address, path, refusal))
+    return _refused(refusal)
+
+
+def _remember(platform: Platform, interface: Interface, call: Call, refusal: RequestError) -> None:
+    """What is left behind by a refusal: an audit record, the refused body. Neither may fail it."""
+    if isinstance(refusal, IdentityRefusal):
+        _try(lambda: _audit(platform, call.now, call.actor, call.address, call.path, refusal))
+    if interface.keeps_refused:
+        _try(lambda: _keep(platform, call, refusal))
+
+
+def _audit(
+    platform: Platform, now: datetime, actor: str, address: str, path: str, refusal: Refusal
+) -> None:
+    with platform.store.write() as conn:
+        audit.record(
+            conn, now, actor, address, "identity", path, audit.REFUSED, detail=refusal.text
+        )
+
+
+def _keep(platform: Platform, call: Call, refusal: RequestError) -> None:
+    with platform.store.read() as conn:
+        peer = registry.peer_of_certificate(conn, call.identity)
+    if peer is None:
+        return
+    journal.keep_refused(
+        platform.store,
+        peer,
+        path=call.path,
+        code=refusal.code,
+        text=refusal.text,
+        body=call.body,
+        now=call.now,
+        address=call.address,
+        keep_days=platform.settings.refused_keep_days,
+        keep_mb=platform.settings.refused_keep_mb,
+    )
+
+
+def _try(work: Callable[[], None]) -> None:
+    """The refusal is answered whether or not the operator's traces of it could be written."""
+    try:
+        work()
+    except (SQLAlchemyError, sqlite3.Error):
+        log.exception("拒绝记录未能保存")

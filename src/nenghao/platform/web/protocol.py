@@ -1,0 +1,393 @@
+"""HTTP with deadlines, size limits and the client's certificate: uvicorn's protocol, guarded.
+
+uvicorn has no deadline for headers or bodies, no limit on a body, and does not hand on the
+client certificate. This subclass adds these, and one change of order: **the application is
+called when the whole body is there**, so that a slow or stalled client costs a connection and
+nothing else, and an answer never crosses a body that is still being sent.
+
+What the application sees:
+
+- `peer_identity(scope)`: unit and device of the certificate (the DER lies in
+  `scope["state"][PEER_CERTIFICATE]`);
+- `receive()` gives the body in one message, or raises `BodyBudgetExceeded` when it could not be
+  held (to be answered E1001 稍后重试).
+
+What it never sees: bodies over the limit (HTTP 413), ill-formed HTTP (400), headers without end
+(431), and clients that are cut off for being slow. Numbers are in `web.limits`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import httptools
+import structlog
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from nenghao.platform.web.bodies import (
+    BodyBudgetExceeded,
+    RateFloor,
+    metered,
+    too_large,
+    without_body,
+)
+from nenghao.platform.web.limits import BodyBudget, Limits
+from nenghao.security.identity import IdentityError, PeerIdentity, identity_of
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
+
+__all__ = [
+    "PEER_CERTIFICATE",
+    "BodyBudgetExceeded",
+    "GuardedProtocol",
+    "IdentityError",
+    "Limits",
+    "peer_identity",
+]
+
+PEER_CERTIFICATE = "peer_certificate"
+"""Key of `scope["state"]` under which the client certificate stands, DER; absent without one."""
+
+log = structlog.get_logger(__name__)
+
+
+def peer_identity(scope: Mapping[str, Any]) -> PeerIdentity:
+    """Unit, device and serial of the client's certificate in an ASGI scope.
+
+    The handshake has verified the certificate against the device CA; the register still has to
+    be asked for its serial. Raises `IdentityError` without a certificate or an identity in it.
+    """
+    der = scope.get("state", {}).get(PEER_CERTIFICATE)
+    if not der:
+        raise IdentityError("请求没有客户端证书")
+    return identity_of(der)
+
+
+class _Incoming:
+    """A request that the application has not been called for yet."""
+
+    __slots__ = ("app", "charge", "oversize")
+
+    def __init__(self, oversize: bool) -> None:
+        self.oversize = oversize
+        self.app: ASGI3Application | None = None
+        """Set once it is this request's turn on the connection."""
+        self.charge = 0
+        """Bytes of its body, counted in the budget."""
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """One connection. `server` makes it when the handshake is done and keeps it in its state."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        limits: Limits,
+        budget: BodyBudget,
+        raw: asyncio.Transport | None = None,
+    ) -> None:
+        """`raw` is the TCP transport beneath TLS: aborting that one works in every state."""
+        super().__init__(config, server_state, {}, asyncio.get_running_loop())
+        self.timeout_keep_alive = limits.keep_alive_seconds  # type: ignore[assignment]
+        self._limits = limits
+        self._budget = budget
+        self._raw = raw
+        self._incoming: dict[RequestResponseCycle, _Incoming] = {}
+        self._oversize_announced = False
+        self._overhead = 0
+        self._body_came = False
+        self._broken = False
+        self._lingering = False
+        self._drained = 0
+        self._header_timer: asyncio.TimerHandle | None = None
+        self._window = RateFloor(self.loop, limits, self._too_slow)
+        self._budget_timer: asyncio.TimerHandle | None = None
+        self._linger_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
+
+    # --- the connection -----------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if self._raw is None:
+            self._raw = transport
+        tls = transport.get_extra_info("ssl_object")
+        certificate = tls.getpeercert(True) if tls is not None else None
+        if certificate:
+            self.app_state = {PEER_CERTIFICATE: certificate}
+        self._await_headers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for timer in (self._header_timer, self._linger_timer, self._write_timer):
+            if timer is not None:
+                timer.cancel()
+        self._unset_keepalive_if_required()
+        self._window.stop()
+        self._stop_waiting()
+        held = sum(request.charge for request in self._incoming.values())
+        self._incoming.clear()
+        self.pipeline.clear()
+        super().connection_lost(exc)
+        self._budget.release(held)
+
+    def shutdown(self) -> None:
+        """The server stops: close when idle, else after the request under way."""
+        if not self.transport.is_closing():
+            super().shutdown()
+
+    def kill(self) -> None:
+        """End the connection now, without closing TLS and whatever is still to be sent."""
+        if self._raw is not None:
+            self._raw.abort()
+
+    @property
+    def busy(self) -> bool:
+        """True while a request is under way or its answer has not left this process."""
+        under_way = self.cycle is not None and not self.cycle.response_complete
+        return under_way or (self._raw is not None and self._raw.get_write_buffer_size() > 0)
+
+    def _cut_off(self, reason: str) -> None:
+        log.warning("连接已切断", peer=_address(self.client), reason=reason)
+        self.kill()
+
+    # --- headers ------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing() or self._broken:
+            return
+        self._unset_keepalive_if_required()
+        if self.cycle is None or (self.cycle.response_complete and not self._lingering):
+            self._await_headers()  # also for empty lines, which begin no request yet
+        self._body_came = False
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # Not offered: answered as the plain request it also is, then the connection ends,
+            # because what follows on it is not HTTP.
+            self._broken = True
+            if self.cycle is not None:
+                self.cycle.keep_alive = False
+        except (httptools.HttpParserError, UnicodeDecodeError):
+            self._ill_formed()
+        else:
+            self._overhead = 0 if self._body_came else self._overhead + len(data)
+            if self._overhead > self._limits.header_limit and not self._lingering:
+                self._answer_and_close(b"431 Request Header Fields Too Large", "请求头过大")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._oversize_announced = False
+        self._await_headers()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._header_timer is not None:  # trailers are not headers, and nobody reads them
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._stop_header_timer()
+        self._overhead = 0
+        length = next((value for name, value in self.headers if name == b"content-length"), b"0")
+        self._oversize_announced = int(length) > self._limits.body_limit
+        waiting = len(self.pipeline)
+        super().on_headers_complete()
+        if len(self.pipeline) > waiting:
+            self._request(self.cycle)
+
+    def _await_headers(self) -> None:
+        if self._header_timer is None:
+            self._header_timer = self.loop.call_later(
+                self._limits.header_seconds, self._cut_off, "请求头超时"
+            )
+
+    def _stop_header_timer(self) -> None:
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
+
+    def _ill_formed(self) -> None:
+        """Not HTTP, or a path that is not ASCII: this connection ends, nothing else does."""
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete and cycle not in self._incoming:
+            # The request before is still being answered, and that answer goes first.
+            self._broken = True
+            cycle.keep_alive = False
+            return
+        self._answer_and_close(b"400 Bad Request", "不是合法的 HTTP 请求")
+
+    def _answer_and_close(self, status: bytes, reason: str) -> None:
+        log.warning("请求被拒绝", peer=_address(self.client), reason=reason)
+        self._broken = True
+        body = reason.encode()
+        self.transport.write(
+            b"HTTP/1.1 %b\r\ncontent-type: text/plain; charset=utf-8\r\n"
+            b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (status, len(body), body)
+        )
+        self._stop_header_timer()
+        self._window.stop()
+        self._stop_waiting()
+        self._close()
+
+    def _too_slow(self) -> None:
+        self._cut_off("请求体太慢")
+
+    # --- the body -----------------------------------------------------------------------
+
+    def _request(self, cycle: RequestResponseCycle) -> _Incoming:
+        return self._incoming.setdefault(cycle, _Incoming(self._oversize_announced))
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """uvicorn: it is this request's turn. The application waits until the body is there."""
+        request = self._request(cycle)
+        request.app = app
+        if request.oversize:
+            self._refuse(cycle, request, too_large(self._limits.body_limit))
+        elif not cycle.more_body:
+            self._call(cycle, app, request)
+        else:
+            if cycle.waiting_for_100_continue:
+                cycle.waiting_for_100_continue = False
+                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._window.start()
+            self._check_budget(request)
+
+    def on_body(self, body: bytes) -> None:
+        self._body_came = True
+        self._window.count(len(body))
+        request = self._incoming.get(self.cycle)
+        if request is None:
+            self._discard(len(body))
+        elif request.oversize:
+            return  # its turn has not come yet
+        elif request.charge + len(body) > self._limits.body_limit:
+            request.oversize = True
+            if request.app is not None:
+                self._refuse(self.cycle, request, too_large(self._limits.body_limit))
+        else:
+            self.cycle.body += body
+            request.charge += len(body)
+            self._budget.take(len(body))
+            self._check_budget(request)
+
+    def on_message_complete(self) -> None:
+        self._window.stop()
+        self._stop_waiting()
+        self.cycle.more_body = False
+        self.cycle.message_event.set()
+        request = self._incoming.get(self.cycle)
+        if request is not None and request.app is not None:
+            self._call(self.cycle, request.app, request)
+        elif self._lingering:
+            self._close()
+
+    def on_response_complete(self) -> None:
+        if not self._lingering:
+            super().on_response_complete()
+
+    def _call(self, cycle: RequestResponseCycle, app: ASGI3Application, request: _Incoming) -> None:
+        """Call the application; its body counts in the budget until it has answered."""
+        del self._incoming[cycle]
+        super()._start_asgi_task(cycle, metered(app, self._budget, request.charge))
+
+    def _refuse(
+        self, cycle: RequestResponseCycle, request: _Incoming, app: ASGI3Application
+    ) -> None:
+        """Let `app` answer before the body is complete; what still comes of it is discarded."""
+        self._window.stop()
+        self._stop_waiting()
+        del self._incoming[cycle]
+        cycle.body = bytearray()
+        cycle.keep_alive = False
+        cycle.transport = _LingeringTransport(self)
+        self._budget.release(request.charge)
+        super()._start_asgi_task(cycle, app)
+
+    # --- waiting for room in the budget -------------------------------------------------
+
+    def _check_budget(self, request: _Incoming) -> None:
+        app = request.app
+        if self._budget.full and self._budget_timer is None and app is not None:
+            self.flow.pause_reading()
+            self._window.pause()
+            self._budget.wait(self, self._room)
+            self._budget_timer = self.loop.call_later(
+                self._limits.budget_seconds, self._no_room, app
+            )
+
+    def _room(self) -> None:
+        self._stop_waiting()
+        self._window.resume()
+        self.flow.resume_reading()
+
+    def _no_room(self, app: ASGI3Application) -> None:
+        log.warning("请求体内存不足，请求稍后重试", peer=_address(self.client))
+        self._refuse(self.cycle, self._incoming[self.cycle], without_body(app))
+
+    def _stop_waiting(self) -> None:
+        if self._budget_timer is not None:
+            self._budget_timer.cancel()
+            self._budget_timer = None
+            self._budget.leave(self)
+
+    # --- after a refusal: keep reading for a while --------------------------------------
+
+    def linger(self) -> None:
+        """The refusal is written: close once the client has sent its body, or enough of it."""
+        if self._lingering:
+            return
+        self._lingering = True
+        if self.cycle.more_body and self._drained <= self._limits.drain_bytes:
+            self._linger_timer = self.loop.call_later(self._limits.drain_seconds, self._close)
+            self.flow.resume_reading()
+        else:
+            self._close()
+
+    def _discard(self, size: int) -> None:
+        self._drained += size
+        if self._lingering and self._drained > self._limits.drain_bytes:
+            self._close()
+
+    def _close(self) -> None:
+        # Closing a TLS transport twice leaves it unusable in Python 3.11.
+        if not self.transport.is_closing():
+            self.transport.close()
+
+    # --- a client that does not read ----------------------------------------------------
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._write_timer = self.loop.call_later(
+            self._limits.write_seconds, self._cut_off, "对方不接收应答"
+        )
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
+
+class _LingeringTransport(asyncio.Transport):
+    """What a refusal is written to: closing it waits for the client to finish sending."""
+
+    def __init__(self, protocol: GuardedProtocol) -> None:
+        super().__init__()
+        self._protocol = protocol
+
+    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
+        self._protocol.transport.write(data)
+
+    def is_closing(self) -> bool:
+        return self._protocol.transport.is_closing()
+
+    def close(self) -> None:
+        self._protocol.linger()
+
+
+def _address(client: tuple[str, int] | None) -> str:
+    return f"{client[0]}:{client[1]}" if client else ""

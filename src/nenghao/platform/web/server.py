@@ -1,0 +1,362 @@
+"""Listeners and the life of the process that serves them: bind, accept, finish, end.
+
+A `Listener` is one application on one address with its own TLS context and limits; the process
+serves several in one event loop. Everything is bound before anything accepts (`bind`), and the
+serving itself (`Server`) takes bound sockets, so that several worker processes can later share
+them: the parent binds, each worker serves.
+
+The end: on SIGTERM or SIGINT accepting stops, idle connections are closed, requests in flight
+are finished, and after `Limits.grace_seconds` whoever is left is cut off, so that the process
+ends within 8 s whatever clients do. It prints nothing; `on_ready` is called per listener.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import ssl
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from email.utils import formatdate
+from typing import Any
+
+import structlog
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from nenghao.platform.web.handshake import Handshake
+from nenghao.platform.web.limits import BodyBudget, Limits
+from nenghao.platform.web.protocol import GuardedProtocol
+
+log = structlog.get_logger(__name__)
+
+END_SECONDS = 7.5
+"""After a signal: when the process ends even if a service is still at work."""
+_SETTLE_SECONDS = 0.5
+_TICK = 0.02
+
+
+class BindError(OSError):
+    """A listener's address cannot be bound; the text says which and why, in Chinese."""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """One application on one address (监听)."""
+
+    name: str
+    """What it is for: `device`, later `exchange`, `console`, `health`."""
+    host: str
+    """Name or address to bind; a name is bound on every address that it resolves to."""
+    port: int
+    """0: any free one; `on_ready` and `serving` tell which."""
+    app: Any
+    """An ASGI 3 application; called once the whole body is there."""
+    ssl_factory: Callable[[], ssl.SSLContext] | None = None
+    """Makes the TLS context, in each worker; None: plain HTTP, for loopback only."""
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def url(self) -> str:
+        """`https://HOST:PORT`, an IPv6 address in brackets."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'http' if self.ssl_factory is None else 'https'}://{host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A listener with its sockets; `listener.port` is the real one."""
+
+    listener: Listener
+    sockets: tuple[socket.socket, ...]
+
+    def close(self) -> None:
+        """Give the address back."""
+        for each in self.sockets:
+            each.close()
+
+
+def bind(listeners: Sequence[Listener]) -> tuple[Bound, ...]:
+    """Bind every listener, or none: raises `BindError`. Nothing accepts yet."""
+    bound: list[Bound] = []
+    try:
+        for listener in listeners:
+            bound.append(_bind(listener))
+    except BaseException:
+        for each in bound:
+            each.close()
+        raise
+    return tuple(bound)
+
+
+def _bind(listener: Listener) -> Bound:
+    port = listener.port
+    sockets: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(
+            listener.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            each = socket.socket(family, kind, protocol)
+            sockets.append(each)
+            if os.name == "posix":  # elsewhere it would let two programs share the port
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            each.bind((address[0], port, *address[2:]))
+            port = each.getsockname()[1]
+            each.setblocking(False)
+    except OSError as error:
+        for each in sockets:
+            each.close()
+        raise BindError(
+            f"无法监听 {listener.name} {listener.host}:{listener.port}：{error.strerror or error}"
+        ) from error
+    return Bound(replace(listener, port=port), tuple(sockets))
+
+
+class _Station:
+    """One listener at work in the current event loop."""
+
+    def __init__(self, bound: Bound) -> None:
+        listener = bound.listener
+        self.bound = bound
+        self.limits = listener.limits
+        self.state = ServerState()
+        self._config = Config(
+            listener.app,
+            interface="asgi3",
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,  # who a client is comes from TLS, never from a header
+        )
+        self._config.load()
+        self._budget = BodyBudget(self.limits.body_budget)
+        self._context = listener.ssl_factory() if listener.ssl_factory is not None else None
+        self._handshakes: set[Handshake] = set()
+        self._servers: list[asyncio.Server] = []
+
+    async def accept(self) -> None:
+        """Begin to accept."""
+        loop = asyncio.get_running_loop()
+        for each in self.bound.sockets:
+            server = await loop.create_server(self._protocol, sock=each, backlog=2048)
+            self._servers.append(server)
+
+    def _protocol(self) -> asyncio.Protocol:
+        if self._context is None:
+            return self._http(None)
+        return Handshake(self._context, self.limits, self._http, self._handshakes, self._admit)
+
+    def _http(self, raw: asyncio.Transport | None) -> GuardedProtocol:
+        return GuardedProtocol(self._config, self.state, self.limits, self._budget, raw)
+
+    def _admit(self) -> bool:
+        return len(self.state.connections) + len(self._handshakes) < self.limits.connections
+
+    @property
+    def connections(self) -> list[GuardedProtocol]:
+        return [each for each in self.state.connections if isinstance(each, GuardedProtocol)]
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.state.tasks) or any(each.busy for each in self.connections)
+
+    def close(self) -> None:
+        """Stop accepting; idle connections and handshakes end, the rest after its request."""
+        for server in self._servers:
+            server.close()
+        self.bound.close()
+        for handshake in list(self._handshakes):
+            handshake.abort()
+        for connection in self.connections:
+            connection.shutdown()
+
+    def kill(self) -> None:
+        """Cut off every connection and cancel every request."""
+        for connection in self.connections:
+            connection.kill()
+        for task in list(self.state.tasks):
+            task.cancel()
+
+
+class Server:
+    """Serves bound listeners in the running event loop, until `stop`."""
+
+    def __init__(self, bound: Sequence[Bound]) -> None:
+        self._bound = tuple(bound)
+        self._stations: list[_Station] = []
+        self._dates: asyncio.Task[None] | None = None
+        self._hurried = False
+
+    async def start(self) -> tuple[Listener, ...]:
+        """Accept on all listeners; returns them with their real ports."""
+        self._stations = [_Station(bound) for bound in self._bound]
+        self._dates = asyncio.create_task(self._keep_date())
+        for station in self._stations:
+            await station.accept()
+        return tuple(bound.listener for bound in self._bound)
+
+    def hurry(self) -> None:
+        """While stopping: wait for nobody any longer."""
+        self._hurried = True
+
+    async def stop(self) -> None:
+        """Finish what is in flight, as far as the grace reaches, then end every connection."""
+        for station in self._stations:
+            station.close()
+        grace = max((station.limits.grace_seconds for station in self._stations), default=0.0)
+        await self._wait(lambda: any(station.busy for station in self._stations), grace)
+        # Answers are out; a moment for the farewells of TLS, which idle clients do not return.
+        await self._wait(
+            lambda: any(station.connections for station in self._stations), _SETTLE_SECONDS
+        )
+        for station in self._stations:
+            station.kill()
+        await self._wait(lambda: any(station.busy for station in self._stations), _SETTLE_SECONDS)
+        if self._dates is not None:
+            self._dates.cancel()
+
+    async def _wait(self, condition: Callable[[], bool], seconds: float) -> None:
+        # Looked at again and again: what ends it is spread over transports' buffers and tasks.
+        for _ in range(round(seconds / _TICK)):
+            if self._hurried or not condition():
+                return
+            await asyncio.sleep(_TICK)
+
+    async def _keep_date(self) -> None:
+        while True:
+            date = formatdate(usegmt=True).encode()
+            for station in self._stations:
+                station.state.default_headers = [(b"date", date)]
+            await asyncio.sleep(1)
+
+
+def run(listeners: Sequence[Listener], on_ready: Callable[[Listener], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then end in order; returns normally. Main thread only.
+
+    `on_ready` is called for each listener, with its real port, when all of them accept. Raises
+    `BindError` before anything accepts. A second signal cuts the grace short. Should a service
+    still be at work 7.5 s after the signal, the process ends there and then, with exit code 0:
+    nothing of it was acknowledged, and the store undoes what was not committed.
+    """
+    bound = bind(listeners)
+    server = Server(bound)
+    asked = _Asked(server)
+    previous = {number: signal.signal(number, asked) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        asyncio.run(_serve(server, on_ready, asked.wait))
+    finally:
+        asked.done()
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        for each in bound:
+            each.close()
+
+
+async def _serve(
+    server: Server,
+    on_ready: Callable[[Listener], None],
+    wait_for_end: Callable[[], Any],
+) -> None:
+    waiting = asyncio.ensure_future(wait_for_end())
+    try:
+        for listener in await server.start():
+            on_ready(listener)
+        await waiting
+    finally:
+        waiting.cancel()
+        await server.stop()
+
+
+class _Asked:
+    """Signal handler: the first signal asks for an orderly end, the second for a quick one."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._end = asyncio.Event()
+        self._signals = 0
+        self._watchdog = threading.Timer(END_SECONDS, _end_now)
+        self._watchdog.daemon = True
+
+    async def wait(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        if self._signals == 0:
+            await self._end.wait()
+
+    def __call__(self, number: int, frame: object) -> None:
+        self._signals += 1
+        if self._signals == 1:
+            self._watchdog.start()
+        if self._loop is not None:
+            act = self._end.set if self._signals == 1 else self._server.hurry
+            # From a signal handler only this wakes the loop.
+            self._loop.call_soon_threadsafe(act)
+
+    def done(self) -> None:
+        self._watchdog.cancel()
+
+
+def _end_now() -> None:
+    log.critical("停止超时：仍有请求在处理，进程立即结束")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+@contextlib.contextmanager
+def serving(listeners: Sequence[Listener]) -> Iterator[dict[str, Listener]]:
+    """Serve in a background thread with its own loop: for tests and programs that do more.
+
+    Gives the listeners by name, with their real ports; leaving the block stops them in order.
+
+    ```python
+    with serving([Listener("device", "127.0.0.1", 0, app, context)]) as running:
+        httpx.get(running["device"].url)
+    ```
+    """
+    bound = bind(listeners)
+    ready: dict[str, Listener] = {}
+    started = threading.Event()
+    ended: list[BaseException] = []
+    loop = asyncio.new_event_loop()
+    end = asyncio.Event()
+
+    def on_ready(listener: Listener) -> None:
+        ready[listener.name] = listener
+        if len(ready) == len(bound):
+            started.set()
+
+    def work() -> None:
+        try:
+            with asyncio.Runner(loop_factory=lambda: loop) as runner:
+                runner.run(_serve(Server(bound), on_ready, end.wait))
+        except BaseException as error:
+            ended.append(error)
+        finally:
+            for each in bound:
+                each.close()
+            started.set()
+
+    thread = threading.Thread(target=work, name="nenghao-serving", daemon=True)
+    thread.start()
+    started.wait()
+    try:
+        if not ended:
+            yield ready
+    finally:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: it ended by itself
+            loop.call_soon_threadsafe(end.set)
+        thread.join()
+    if ended:
+        raise ended[0]

@@ -1,0 +1,231 @@
+"""Upload and download of collected data (用能单位采集数据; 6.2.5, 6.3.5, A.5).
+
+`downloadEnergyData` is issued by registration and left undefined by the standard; its messages
+are those of docs/decisions 6. `read_upload` reads a large batch fast and agrees with `codec.read`.
+What the values mean, and how they merge with what is stored, is intake's business.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from msgspec import UNSET, UnsetType, field
+
+from nenghao.standard import forms, periods
+from nenghao.standard.findings import Findings
+from nenghao.standard.messages.codec import Tree, drop_bom, parse, read_tree, too_long
+from nenghao.standard.messages.fields import Answer, Message, optional, present, required
+from nenghao.standard.periods import StatType
+
+RECORD_LIMIT = 200_000
+"""Records of the largest upload that is accepted (docs/decisions 2)."""
+
+if TYPE_CHECKING:
+    Code = int
+    Flag = bool
+else:
+    # What msgspec may decode on the fast path; a reader leaves int and bool behind, so that is
+    # what everybody else sees.
+    Code = int | str
+    Flag = bool | int | str
+
+
+class EnergyRecord(Message, gc=False):
+    """One value (采集数据) in the dictionary's unit; all eight fields are required.
+
+    `stat_date` names the period (`periods`), `upload_date` when the batch was made.
+    """
+
+    data_code: Annotated[str, required(forms.DATA_CODE)]
+    data_value: Annotated[float, required(forms.MEASURED)]
+    input_type: Annotated[Code, required(forms.INPUT_TYPE)]
+    stat_type: Annotated[Code, required(forms.STAT_TYPE)]
+    stat_date: Annotated[str, required(forms.TIME)]
+    upload_date: Annotated[str, required(forms.TIME)]
+    scope: Annotated[Code, required(forms.SCOPE)]
+    valid: Annotated[Flag, required(forms.BOOLEAN)]
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        try:
+            periods.place(StatType(self.stat_type), periods.parse_time(self.stat_date))
+        except periods.OffGrid as error:
+            yield "statDate", str(error)
+
+
+class EnergyUpload(Message):
+    """A batch (本批次数据) of one device."""
+
+    device_id: Annotated[str, required(forms.DEVICE_ID)]
+    enterprise_code: Annotated[str, required(forms.CREDIT_CODE)]
+    data: Annotated[list[EnergyRecord], required(most=RECORD_LIMIT)]
+
+
+class EnergyDownloadRequest(Message, omit_defaults=True):
+    """A device asks for what it uploaded: statDate in [begin, end), for statType 0 in (begin, end].
+
+    An empty `data_code` means all; pages count from 1.
+    """
+
+    device_id: Annotated[str, required(forms.DEVICE_ID)]
+    enterprise_code: Annotated[str, required(forms.CREDIT_CODE)]
+    stat_type: Annotated[int, required(forms.STAT_TYPE)]
+    begin_time: Annotated[str, required(forms.TIME)]
+    end_time: Annotated[str, required(forms.TIME)]
+    data_code: Annotated[str, optional(forms.DATA_CODE)] = ""
+    page: Annotated[int, optional(forms.integer_between(1, 10**9))] = 1
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        if self.begin_time > self.end_time:
+            yield "beginTime", "应不晚于 endTime"
+
+
+class EnergyDownloadAnswer(Answer):
+    """One page of records as uploaded; `next_page` is absent on the last."""
+
+    data: Annotated[list[EnergyRecord], present()] = field(default_factory=list)
+    next_page: Annotated[int | UnsetType, optional(forms.integer_between(1, 10**9))] = UNSET
+
+
+_DATA = re.compile(rb'"data"\s*:\s*(?=\[)')
+_records_decoder = msgspec.json.Decoder(list[EnergyRecord])
+_one_slow_pass = threading.Lock()
+
+
+class _NotPlain(ValueError):
+    """The fast path does not answer for this body: the definitive one decides."""
+
+
+def read_upload(
+    body: bytes, *, record_limit: int = RECORD_LIMIT, statdate_tolerance: int = 0
+) -> EnergyUpload:
+    """The batch that `body` holds; raises MissingItem or IllegalFormat with every finding.
+
+    A plain body is decoded typed, and each distinct date, code and set of small fields is checked
+    once. Anything that this stumbles over is read again the definitive way (`codec`), one body at
+    a time in the process, so that a flood of bad ones does not take the memory of all.
+
+    More than `record_limit` records are refused, more than `RECORD_LIMIT` always. A statDate of a
+    day, month or year within `statdate_tolerance` seconds of a period's start becomes that start.
+    """
+    body = drop_bom(body)
+    record_limit = min(record_limit, RECORD_LIMIT)
+    try:
+        return _read_fast(body, record_limit, statdate_tolerance)
+    except (ValueError, RecursionError):  # forms, JSON, UTF-8 and msgspec alike
+        with _one_slow_pass:
+            return _read_definitively(body, record_limit, statdate_tolerance)
+
+
+def _read_fast(body: bytes, record_limit: int, tolerance: int) -> EnergyUpload:
+    """The batch, if the array of `data` can be cut out and what is around it is as it should be.
+
+    NaN is put in its place. It cannot stand in a legal body, so finding exactly that one as the
+    top-level `data` shows that the cut was right; and the rest is small enough to look for keys
+    that stand twice, which no typed decoder sees.
+    """
+    if not body.isascii():
+        body.decode()  # msgspec does not look into strings that it skips
+    opening = _DATA.search(body)
+    if opening is None:
+        raise _NotPlain
+    start, end = opening.end(), body.rfind(b"]") + 1
+    rest = Tree()
+    rest.load(b"".join((body[:start], b"NaN", body[end:])).decode())
+    if rest.odd_numbers != 1 or rest.duplicates() or not isinstance(rest.value, dict):
+        raise _NotPlain
+    header = rest.value
+    if not isinstance(header.get("data"), float):
+        raise _NotPlain
+    device_id = forms.DEVICE_ID.check(header.get("deviceId"))
+    enterprise_code = forms.CREDIT_CODE.check(header.get("enterpriseCode"))
+    records = _records_decoder.decode(memoryview(body)[start:end])
+    if not 0 < len(records) <= record_limit:
+        raise _NotPlain
+    _settle(records, tolerance)
+    return EnergyUpload(device_id, enterprise_code, records)
+
+
+def _settle(records: list[EnergyRecord], tolerance: int) -> None:
+    """Check the records and bring them into their one shape in place; ValueError on the first bad.
+
+    One loop gathers what is distinct, each distinct value is checked once, and records are touched
+    only where something is not yet as it should be: this is the price of an upload.
+    """
+    data_codes: set[str] = set()
+    upload_dates: set[str] = set()
+    input_types: set[int] = set()
+    scopes: set[int] = set()
+    flags: set[bool] = set()
+    flag_types: set[type] = set()  # 1 and True are one element of a set
+    stat_dates: defaultdict[int, set[str]] = defaultdict(set)
+    for record in records:
+        data_codes.add(record.data_code)
+        upload_dates.add(record.upload_date)
+        input_types.add(record.input_type)
+        scopes.add(record.scope)
+        flags.add(record.valid)
+        flag_types.add(type(record.valid))
+        stat_dates[record.stat_type].add(record.stat_date)
+    for data_code in data_codes:
+        forms.DATA_CODE.check(data_code)
+    for upload_date in upload_dates:
+        forms.TIME.check(upload_date)
+    for name, came, form in (
+        ("input_type", input_types, forms.INPUT_TYPE),
+        ("scope", scopes, forms.SCOPE),
+        ("valid", flags, forms.BOOLEAN),
+        ("stat_type", set(stat_dates), forms.STAT_TYPE),
+    ):
+        settled = {value: form.check(value) for value in came}
+        if (flag_types != {bool}) if name == "valid" else any(v != settled[v] for v in came):
+            for record in records:
+                setattr(record, name, settled[getattr(record, name)])
+    _settle_dates(records, stat_dates, tolerance)
+
+
+def _settle_dates(
+    records: list[EnergyRecord], stat_dates: dict[int, set[str]], tolerance: int
+) -> None:
+    """Check the distinct dates of each (still raw) stat type; move those within the tolerance."""
+    moved: dict[tuple[int, str], str] = {}
+    for raw, texts in stat_dates.items():
+        stat_type = StatType(forms.STAT_TYPE.check(raw))
+        for text in texts:
+            time = periods.parse_time(forms.TIME.check(text))
+            settled = periods.snap(stat_type, time, tolerance)
+            periods.place(stat_type, settled)
+            if settled != time:
+                moved[stat_type, text] = periods.format_time(settled)
+    if moved:
+        for record in records:
+            key = (record.stat_type, record.stat_date)
+            record.stat_date = moved.get(key, record.stat_date)
+
+
+def _read_definitively(body: bytes, record_limit: int, tolerance: int) -> EnergyUpload:
+    findings = Findings()
+    tree = parse(body, findings)
+    data = tree.value.get("data") if isinstance(tree.value, dict) else None
+    if isinstance(data, list) and len(data) > record_limit:
+        findings.add(too_long("data", record_limit, len(data)))
+    elif isinstance(data, list) and tolerance > 0:
+        _snap_dates(data, tolerance)
+    return read_tree(EnergyUpload, tree, findings)
+
+
+def _snap_dates(data: list[Any], tolerance: int) -> None:
+    """Move the dates of raw records that are right by themselves; the reader sees to the rest."""
+    for record in data:
+        if not isinstance(record, dict):
+            continue
+        try:
+            stat_type = StatType(forms.STAT_TYPE.check(record.get("statType")))
+            time = periods.parse_time(forms.TIME.check(record.get("statDate")))
+        except forms.FormError:
+            continue
+        record["statDate"] = periods.format_time(periods.snap(stat_type, time, tolerance))

@@ -1,0 +1,160 @@
+"""`nenghao demo` as a user runs it: a province comes up, fills, is asked back, and ends cleanly."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from nenghao.conformance.fleet import fleet
+
+UNITS, DAYS = 2, 2
+GOES_ON = "继续运行"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def command(home: Path, *more: str) -> list[str]:
+    asked = ("--home", str(home), "--units", str(UNITS), "--days", str(DAYS))
+    return [sys.executable, "-m", "nenghao", "demo", *asked, *more]
+
+
+def run(home: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(home, "--no-wait", *more), capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@contextmanager
+def going_on(home: Path) -> Iterator[subprocess.Popen[str]]:
+    """A demo that has filled in the past and keeps running."""
+    process = subprocess.Popen(command(home), stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if GOES_ON in line:
+                break
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.communicate(timeout=30)
+
+
+def children(process: subprocess.Popen[str]) -> list[int]:
+    listing = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    if not listing.exists():
+        pytest.skip("the system does not list a process's children")
+    return [int(number) for number in listing.read_text().split()]
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory, port: int) -> tuple[Path, str]:
+    """The home and the output of a first run."""
+    home = tmp_path_factory.mktemp("demo") / "here"
+    done = run(home, "--port", str(port))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return home, done.stdout
+
+
+def test_everything_that_was_read_comes_back_equal(first: tuple[Path, str]) -> None:
+    _, text = first
+    assert len(fleet(UNITS)) == UNITS
+    for unit in fleet(UNITS):
+        ticks = DAYS * len(unit.items) * 96 * 15 // unit.interval
+        row = re.search(rf"{unit.name.removesuffix('（模拟）')} .*", text)
+        assert row is not None
+        assert re.search(rf" {DAYS} +{ticks:,} +全部 ", row[0])
+
+
+def test_the_addresses_and_what_to_look_at_are_said(first: tuple[Path, str], port: int) -> None:
+    home, text = first
+    assert f"https://127.0.0.1:{port}" in text
+    for line in (
+        f"nenghao platform uploads --home {home / 'platform'}",
+        f"nenghao device status --home {home / 'devices' / '01'}",
+    ):
+        assert line in text
+
+
+def test_a_second_run_continues_with_the_same_units(first: tuple[Path, str], port: int) -> None:
+    home, _ = first
+    keys = {path: path.read_bytes() for path in home.rglob("device.key")}
+    again = run(home)
+    assert again.returncode == 0, again.stderr
+    assert "签发证书" not in again.stdout
+    assert again.stdout.count("全部") == UNITS
+    assert f"https://127.0.0.1:{port}" in again.stdout
+    assert {path: path.read_bytes() for path in home.rglob("device.key")} == keys
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_and_its_platform(
+    first: tuple[Path, str], port: int, number: signal.Signals
+) -> None:
+    home, _ = first
+    with going_on(home) as process:
+        (platform,) = children(process)
+        assert listens(port)
+        process.send_signal(number)
+        assert process.wait(timeout=20) == 0
+    assert not Path(f"/proc/{platform}").exists()
+    assert not listens(port)
+
+
+def test_a_platform_that_dies_is_told_and_fails_the_demo(first: tuple[Path, str]) -> None:
+    home, _ = first
+    process = subprocess.Popen(
+        command(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if GOES_ON in line:
+            break
+    (platform,) = children(process)
+    subprocess.run(["kill", "-KILL", str(platform)], check=True)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "平台进程意外结束" in said
+
+
+def test_a_second_demo_in_the_same_folder_is_refused(first: tuple[Path, str]) -> None:
+    home, _ = first
+    with going_on(home) as process:
+        other = run(home)
+        assert other.returncode == 1
+        assert "平台没有启动" in other.stderr
+        assert process.poll() is None
+
+
+def test_an_occupied_port_is_left_alone(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = run(tmp_path / "other", "--units", "1", "--days", "1", "--port", str(port))
+    assert done.returncode == 0, done.stderr
+    assert f"端口 {port} 已被占用" in done.stderr
+    assert done.stdout.count("全部") == 1

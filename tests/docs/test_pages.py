@@ -1,0 +1,106 @@
+"""Links resolve, the reply page names every code, and no page or file tells where it was made."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from nenghao.standard import replies
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").glob("*.md"))]
+UNTOLD = ["/wo" + "rk/", "/ro" + "ot/", "/opt" + "/pypi", "pypi" + ".org", "python" + "hosted.org"]
+"""Parts of a machine's paths and of registry hosts (spelt so that this file passes too)."""
+
+
+def slug(heading: str) -> str:
+    """The anchor that GitHub gives a heading."""
+    words = re.sub(r"[^\w\- ]", "", heading.strip().lower())
+    return words.replace(" ", "-")
+
+
+def anchors(page: Path) -> set[str]:
+    return {slug(h) for h in re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_resolve(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        assert file.exists(), f"{page.name}: {target}"
+        if anchor:
+            assert anchor in anchors(file), f"{page.name}: {target}"
+
+
+def test_the_index_leads_to_every_page() -> None:
+    index = (ROOT / "docs" / "index.md").read_text("utf-8")
+    for page in (ROOT / "docs").glob("*.md"):
+        if page.name != "index.md":
+            assert f"]({page.name})" in index, page.name
+
+
+def test_both_readmes_have_the_same_sections_and_commands() -> None:
+    english, chinese = (
+        (ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh-CN.md")
+    )
+    for pattern in (r"^#+ ", r"```[a-z]*\n"):
+        counts = [len(re.findall(pattern, text, re.MULTILINE)) for text in (english, chinese)]
+        assert counts[0] == counts[1], pattern
+    commands = [
+        re.findall(r"^(?:nenghao|make) .*$", text, re.MULTILINE) for text in (english, chinese)
+    ]
+    assert commands[0] == commands[1]
+
+
+def test_the_errors_page_has_a_section_for_every_code_of_table_1() -> None:
+    text = (ROOT / "docs" / "errors.md").read_text("utf-8")
+    for code, words in replies.TABLE_1.items():
+        assert f"\n## {code} {words}\n" in text
+
+
+def tracked() -> list[Path]:
+    listing = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listing.returncode != 0:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listing.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_no_file_names_a_machine_or_a_registry() -> None:
+    found = []
+    for path in tracked():
+        text = path.read_text("utf-8", errors="replace")
+        found += [f"{path.relative_to(ROOT)}: {part}" for part in UNTOLD if part in text]
+    assert found == []
+
+
+def test_pins_carry_hashes_and_no_addresses() -> None:
+    for path in sorted((ROOT / "requirements").glob("*.txt")):
+        text = path.read_text("utf-8")
+        pins = re.findall(r"^[\w.\-]+==", text, re.MULTILINE)
+        blocks = re.split(r"\n(?=[\w.\-]+==)", text)
+        assert pins, path.name
+        assert sum("--hash=sha256:" in block for block in blocks) == len(pins), path.name
+        assert re.search(r"^\s*--(?!hash)", text, re.MULTILINE) is None, path.name
+        assert "://" not in text, path.name
+
+
+def test_pinned_versions_agree_between_the_files() -> None:
+    versions: dict[str, set[str]] = {}
+    for path in (ROOT / "requirements").glob("*.txt"):
+        for name, version in re.findall(
+            r"^([\w.\-]+)==([^\s;]+)", path.read_text("utf-8"), re.MULTILINE
+        ):
+            versions.setdefault(name, set()).add(version)
+    assert {name: found for name, found in versions.items() if len(found) > 1} == {}
