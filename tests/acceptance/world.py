@@ -128,6 +128,11 @@ class Province:
         """End the serving process by a signal and say its exit code."""
         assert self.process is not None
         self.process.send_signal(number)
+        return self.ended()
+
+    def ended(self) -> int:
+        """The exit code of the serving process, which is ending by itself."""
+        assert self.process is not None
         code = self.process.wait(timeout=20)
         assert self.process.stdout is not None
         self.process.stdout.close()

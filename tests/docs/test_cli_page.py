@@ -100,5 +100,5 @@ def test_a_shown_call_parses(page: str, line: str) -> None:
     path = max((path for path in COMMANDS if line.startswith(path)), key=len, default="")
     assert path, line
     arguments = words[len(path.split()) :]
-    assert set(word for word in arguments if word.startswith("--")) <= options(COMMANDS[path])
+    assert {word for word in arguments if word.startswith("--")} <= options(COMMANDS[path])
     COMMANDS[path].make_context(path, arguments, resilient_parsing=False)

@@ -143,7 +143,9 @@ def test_an_item_without_frequency_stands_for_all_and_without_scope_for_what_its
     world: World,
 ) -> None:
     peer = world.peer()
-    upload(world, peer, message(collectItemConfig=[item(statType=..., scope=..., processCode="06")]))
+    upload(
+        world, peer, message(collectItemConfig=[item(statType=..., scope=..., processCode="06")])
+    )
     known = items(world, peer)
     assert set(known) == {("06-00-0000-023300-11", kind) for kind in range(4)}
     assert {one.scope for group in known.values() for one in group} == {2}

@@ -98,9 +98,7 @@ def test_the_answer_reads_back_as_the_stored_tables(world: World) -> None:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_an_exported_table_imports_as_the_same_and_raises_nothing(
-    world: World, table: str
-) -> None:
+def test_an_exported_table_imports_as_the_same_and_raises_nothing(world: World, table: str) -> None:
     text = exported(world, table)
     header = text.splitlines()[0].split(",")
     assert header == [*dict.fromkeys(header)]
@@ -144,9 +142,7 @@ def test_columns_may_stand_in_any_order(world: World) -> None:
 
 
 REGION = "code,fullName,name,pcode,type\n"
-QUOTA = (
-    "code,name,regionCode,industryCode,gbValue,dbValue,elemUnit,denoUnit,quotaUnit,zbxs\n"
-)
+QUOTA = "code,name,regionCode,industryCode,gbValue,dbValue,elemUnit,denoUnit,quotaUnit,zbxs\n"
 ENERGY = "code,name,pcode,unit,classCode,nhzbdw,type,zbckz,dwzbxs\n"
 INDUSTRY = "code,fullName,jgzh,name,pcode\n"
 

@@ -20,9 +20,7 @@ NOW = datetime(2026, 11, 22, 1, 30)
 
 def contents(path: Path) -> dict[str, bytes]:
     return {
-        str(file.relative_to(path)): file.read_bytes()
-        for file in path.rglob("*")
-        if file.is_file()
+        str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()
     }
 
 

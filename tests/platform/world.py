@@ -170,12 +170,13 @@ def der_of(issued: Issued) -> bytes:
     return x509.load_pem_x509_certificate(issued.certificate).public_bytes(Encoding.DER)
 
 
-def open_world(folder: Path, authority: CertificateAuthority) -> World:
-    """A fresh province whose database lies in `folder`."""
-    store = Store.open(f"sqlite:///{folder / 'nenghao.db'}")
+def new_database(folder: Path) -> Path:
+    """The file of a fresh province's database, with its base data."""
+    path = folder / "nenghao.db"
+    store = Store.open(f"sqlite:///{path}")
     store.upgrade()
-    world = World(store, authority)
     with store.write() as conn:
         dictionary.seed(conn)
-        registry.note_registration_settings(conn, world.settings)
-    return world
+        registry.note_registration_settings(conn, PlatformSettings())
+    store.close()
+    return path

@@ -110,7 +110,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
         if error.filename is None:
             raise
-        output.complain(f"{error.filename}：{error.strerror}")
+        reason = next((say for kind, say in _OS_ERRORS if isinstance(error, kind)), error.strerror)
+        output.complain(f"{error.filename}：{reason}")
         return 1
     except Exception as error:
         if not hasattr(error, "format_message"):  # typer's own way to say a wrong call
@@ -119,13 +120,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
+_OS_ERRORS = (
+    (FileNotFoundError, "找不到文件或目录"),
+    (PermissionError, "没有权限"),
+    (IsADirectoryError, "是一个目录"),
+    (NotADirectoryError, "不是目录"),
+    (FileExistsError, "已经存在"),
+)
+
+
 def _wrong_call(error: Any) -> int:
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
         print(error.format_message())
         return 2
     if context is not None:
-        print(context.get_usage(), file=sys.stderr)
+        print(context.get_usage().replace("Usage:", "用法：", 1), file=sys.stderr)
     output.complain(_in_chinese(error))
     if context is not None:
         print(f"用法见 {context.command_path} --help", file=sys.stderr)
@@ -142,16 +152,26 @@ def _in_chinese(error: Any) -> str:
         case "NoSuchOption":
             return f"没有这个选项：{error.option_name}"
         case "BadParameter":
-            return f"参数 {names} 的值不合法：{error.message}"
+            return f"参数 {names} 的值不合法：{_reason(error.message)}"
         case "BadOptionUsage":
-            return f"选项 {error.option_name} 用法不对：{text}"
+            return f"选项 {error.option_name} 后面缺少值"
         case "UsageError" if text.startswith("No such command"):
             return f"没有这个命令：{text.split(maxsplit=3)[3]}"
         case "UsageError" if text.startswith("Missing command"):
             return "缺少命令"
         case "UsageError" if text.startswith("Got unexpected extra"):
-            return f"多余的参数：{text.partition('(')[2].rstrip(')')}"
+            return f"多余的参数：{text.rpartition('(')[2].rstrip(')')}"
     return str(text)
+
+
+def _reason(text: str) -> str:
+    """What typer's own types say of a value, in Chinese where it is one of the usual."""
+    value, _, rest = text.rstrip(".").partition(" is not ")
+    if rest.startswith("in the range "):
+        return f"{value} 不在 {rest.removeprefix('in the range ')} 的范围内"
+    if rest.startswith("a valid integer"):
+        return f"{value} 不是整数"
+    return text
 
 
 def _speak_chinese() -> None:

@@ -223,8 +223,10 @@ def _unsent(url: str, error: httpx.TransportError) -> Failure:
     if tls is not None:
         return Failure(FailureKind.UNREACHABLE, f"与平台 {host} 的加密连接失败：{tls}")
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-        return Failure(FailureKind.UNREACHABLE, f"无法连接平台 {host}：{error or '超时'}")
-    return Failure(FailureKind.BROKEN, f"与平台 {host} 的连接中断：{error or type(error).__name__}")
+        return Failure(FailureKind.UNREACHABLE, f"无法连接平台 {host}：{str(error) or '超时'}")
+    return Failure(
+        FailureKind.BROKEN, f"与平台 {host} 的连接中断：{str(error) or type(error).__name__}"
+    )
 
 
 def _tls_error(error: BaseException | None) -> ssl.SSLError | None:

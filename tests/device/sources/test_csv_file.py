@@ -132,14 +132,15 @@ def test_the_interval_is_the_grid_of_the_data(
 
 def test_values_are_scaled_exactly(tmp_path: Path) -> None:
     found = load(tmp_path, "2026-01-01 00:15,3.78,", "2026-01-01 00:30,1e2,", scale="0.0001")
-    assert [str(reading.value) for reading in found.readings] == ["0.000378", "0.0100"][:1] + [
-        str(Decimal("1e2") * Decimal("0.0001"))
-    ]
+    values = [reading.value for reading in found.readings]
+    assert values == [Decimal("0.000378"), Decimal("0.01")]
 
 
 def test_an_empty_cell_is_a_missing_reading_not_a_zero(tmp_path: Path) -> None:
     found = load(tmp_path, "2026-01-01 00:15,,", "2026-01-01 00:30, ,", "2026-01-01 00:45,0,", "")
-    assert [(reading.time.minute, reading.value) for reading in found.readings] == [(45, 0)]
+    assert [(reading.time.minute, reading.value) for reading in found.readings] == [
+        (45, Decimal(0))
+    ]
     assert found.blanks == 2
 
 

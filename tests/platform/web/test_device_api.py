@@ -123,9 +123,7 @@ def test_a_registration_without_a_required_item_is_e2001_naming_it(
 @pytest.mark.clause("6.3.2.1-a")
 @pytest.mark.clause("A.2-1")
 def test_the_sample_of_a2_is_answered_with_all_tables(steel: Client) -> None:
-    reply = steel.post(
-        "/downloadBaseData", sample("baseData.request", deviceId=steel.device_id)
-    )
+    reply = steel.post("/downloadBaseData", sample("baseData.request", deviceId=steel.device_id))
     shown = sample("baseData.response")
     assert list(reply.json) == list(shown)
     assert list(reply.json["data"]) == list(shown["data"])
@@ -259,20 +257,16 @@ def test_an_upload_in_another_units_name_is_refused_and_nothing_is_stored(
     body = batch(steel, record()) | {"enterpriseCode": unit_code(1)}
     reply = steel.post("/uploadEnergyData", body)
     assert (reply.code, "enterpriseCode" in reply.text) == ("E2002", True)
-    sent = sample(
-        "uploadConfigData.request", deviceId=steel.device_id, enterpriseCode=unit_code(1)
-    )
+    sent = sample("uploadConfigData.request", deviceId=steel.device_id, enterpriseCode=unit_code(1))
     assert steel.post("/uploadConfigData", sent).code == "E2002"
     assert nothing_stored(world)
 
 
 @pytest.mark.clause("T1-E2002")
-@pytest.mark.parametrize(
-    "body", [b"", b"hello", b"[]", b'{"deviceId":"\xff"}', b"[" * 100_000, b'{"deviceId":NaN}']
-)
+@pytest.mark.parametrize("body", [b"", b"hello", b"[]", b'{"deviceId":"\xff"}', b"[" * 100_000])
 @pytest.mark.parametrize("path", list(INTERFACES))
 def test_what_is_no_json_object_is_e2002_everywhere(steel: Client, path: str, body: bytes) -> None:
-    assert steel.post(path, body).code in ("E2002", "E2001" if b"NaN" in body else "E2002")
+    assert steel.post(path, body).code == "E2002"
 
 
 @pytest.mark.clause("T1-E2002")

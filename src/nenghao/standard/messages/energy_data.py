@@ -11,6 +11,7 @@ import re
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
+from math import isnan
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -117,8 +118,9 @@ def read_upload(
     try:
         return _read_fast(body, record_limit, statdate_tolerance)
     except (ValueError, RecursionError):  # forms, JSON, UTF-8 and msgspec alike
-        with _one_slow_pass:
-            return _read_definitively(body, record_limit, statdate_tolerance)
+        pass  # and let go of what was decoded so far before the slow pass takes its memory
+    with _one_slow_pass:
+        return _read_definitively(body, record_limit, statdate_tolerance)
 
 
 def _read_fast(body: bytes, record_limit: int, tolerance: int) -> EnergyUpload:
@@ -139,7 +141,8 @@ def _read_fast(body: bytes, record_limit: int, tolerance: int) -> EnergyUpload:
     if rest.odd_numbers != 1 or rest.duplicates() or not isinstance(rest.value, dict):
         raise _NotPlain
     header = rest.value
-    if not isinstance(header.get("data"), float):
+    cut = header.get("data")
+    if not isinstance(cut, float) or not isnan(cut):
         raise _NotPlain
     device_id = forms.DEVICE_ID.check(header.get("deviceId"))
     enterprise_code = forms.CREDIT_CODE.check(header.get("enterpriseCode"))
@@ -182,7 +185,8 @@ def _settle(records: list[EnergyRecord], tolerance: int) -> None:
         ("stat_type", set(stat_dates), forms.STAT_TYPE),
     ):
         settled = {value: form.check(value) for value in came}
-        if (flag_types != {bool}) if name == "valid" else any(v != settled[v] for v in came):
+        untouched = all(value == settled[value] for value in came)
+        if not untouched or (name == "valid" and flag_types != {bool}):
             for record in records:
                 setattr(record, name, settled[getattr(record, name)])
     _settle_dates(records, stat_dates, tolerance)
