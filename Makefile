@@ -21,7 +21,7 @@ demo: $(RUN)
 
 # All tests; ARGS="tests/standard -k periods" for a part of them.
 test: $(DEV)
-	$(BIN)/python -m pytest --durations=10 $(ARGS)
+	$(BIN)/python -m pytest -m "not soak" --durations=10 $(ARGS)
 
 # What a change must pass besides the tests: style, types, who imports whom, documentation.
 check: $(DEV)

@@ -38,8 +38,8 @@ def opened(home: Home) -> Iterator[World]:
 
 
 def run(home: Home, *arguments: str) -> int:
-    first, *rest = arguments
-    words = [first] if first in ("uploads", "upload-body", "findings", "audit") else arguments[:2]
+    grouped = arguments[0] in ("base-data", "schedule", "unit")
+    words = arguments[: 2 if grouped else 1]
     return main(["platform", *words, "--home", str(home.path), *arguments[len(words) :]])
 
 
@@ -80,13 +80,18 @@ def test_init_again_ends_with_1_and_says_what_it_found(home: Home, capsys: Captu
 
 @pytest.mark.parametrize(
     ("option", "value", "named"),
-    [("--host", "a b", "host"), ("--database", "mysql://x", "mysql"), ("--database", "x", "x")],
+    [
+        ("--host", "a b", "host"),
+        ("--database", "mysql://x", "mysql"),
+        ("--database", "x", "database"),
+    ],
 )
 def test_init_with_a_wrong_value_ends_with_1(
     tmp_path: Path, option: str, value: str, named: str, capsys: Capture
 ) -> None:
     assert main(["platform", "init", "--home", str(tmp_path / "h"), option, value]) == 1
     assert named in capsys.readouterr().err
+    assert not (tmp_path / "h").exists()
 
 
 @pytest.mark.parametrize("command", [["serve"], ["audit"], ["unit", "list"], ["schedule", "list"]])

@@ -15,6 +15,7 @@ import pytest
 
 from nenghao.device import history, outbox
 from nenghao.device.agent import Agent, Summary, WallClock, load_state
+from nenghao.device.client import PlatformClient
 from nenghao.device.outbox import Batch, BatchState
 from tests.device.world import (
     COAL,
@@ -22,7 +23,6 @@ from tests.device.world import (
     ELECTRICITY,
     LOST,
     Answer,
-    FakePlatform,
     SimulatedClock,
     World,
     a_day,
@@ -349,32 +349,27 @@ def test_a_stopped_service_ends_within_its_grace_and_goes_on_where_it_was(
     monkeypatch.setattr("nenghao.device.agent.GRACE_SECONDS", 0.01)
     put_days(world.store, FIRST, 1, BEGIN)
     once(world, datetime(2026, 3, 1, 6, 0))
-    platform = world.platform
+    stop = asyncio.Event()
 
-    async def run() -> None:
-        stop = asyncio.Event()
-
-        async def stalled(request: httpx.Request) -> httpx.Response:
-            if request.url.path != DATA:
-                return await platform(request)
+    async def stalled(request: httpx.Request) -> httpx.Response:
+        if request.url.path == DATA:
             stop.set()
             await asyncio.Event().wait()
-            raise AssertionError
+        return await world.platform(request)
 
-        world.platform = FakePlatform()
-        async with platform.client() as client:
-            client._http._transport = httpx.MockTransport(stalled)
+    async def run() -> None:
+        transport = httpx.MockTransport(stalled)
+        async with PlatformClient(timeout=120, transport=transport) as client:
             agent = Agent(world.home, settings(), world.store, client)
             await agent.run(stop, SimulatedClock(datetime(2026, 3, 2, 9), datetime(2026, 3, 3)))
 
     asyncio.run(run())
-    world.platform = platform
     (batch,) = waiting(world)
     assert (batch.state, batch.attempts) == (BatchState.QUEUED, 1)
     clock = SimulatedClock(datetime(2026, 3, 2, 9, 1), datetime(2026, 3, 2, 10))
     live(world, clock)
     assert clock.waits[0] == datetime(2026, 3, 2, 9, 2)
-    assert platform.days == ["2026-03-01"]
+    assert world.platform.days == ["2026-03-01"]
 
 
 def test_an_agents_state_is_plain_and_survives_the_disk(world: World) -> None:

@@ -1,4 +1,4 @@
-"""What the README shows works: its walk is run as it stands, in a folder and on a port of its own."""
+"""What the README shows works: its walk is run as it stands, in another folder and port."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def walk() -> list[str]:
 def test_the_example_configuration_is_a_valid_one() -> None:
     unit = Unit("91210311MAD7K2H184", "示例电炉钢有限公司", "210311", "千山区")
     upload = configuration.check((EXAMPLES / "config.json").read_bytes(), unit)
-    assert set(configuration.names(upload)) == {"00-00-0000-023300-11"}
+    assert {row.energy_type_code for row in upload.collect_item_config} == {"3300"}
+    assert {row.data_usage_code for row in upload.collect_item_config} == {"11"}
 
 
 @pytest.mark.clause("6.2.2-1")

@@ -233,9 +233,17 @@ def test_a_file_that_is_no_text_is_refused() -> None:
 
 
 def test_an_import_that_fails_in_mid_transaction_leaves_the_old_table(world: World) -> None:
-    with pytest.raises(RuntimeError), world.store.write() as conn:
-        dictionary.import_table(conn, "productQuota", QUOTA + "0001,x,,,,1,,,,1\n", world.now)
-        raise RuntimeError
+    class DiskFull(Exception):
+        pass
+
+    def import_and_fail() -> None:
+        with world.store.write() as conn:
+            text = QUOTA + "0001,x,,,,1,,,,1\n"
+            assert dictionary.import_table(conn, "productQuota", text, world.now).raised
+            raise DiskFull
+
+    with pytest.raises(DiskFull):
+        import_and_fail()
     assert version(world) == 1
     assert answer(world, "productQuota")["data"]["productQuota"] == []
 

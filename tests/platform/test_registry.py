@@ -266,6 +266,16 @@ def test_replanning_hands_out_all_times_anew_in_order_and_raises_the_version(
         assert not registry.note_registration_settings(conn, planned)
 
 
+@pytest.mark.clause("6.2.3-1")
+def test_replanning_does_not_hide_a_new_address_from_the_next_start(world: World) -> None:
+    edited = msgspec.structs.replace(world.settings, host="nh.example.org", upload_step_seconds=9)
+    with world.store.write() as conn:
+        registry.replan(conn, edited, world.now)
+        assert registry.versions(conn) == (2, 1)
+        assert registry.note_registration_settings(conn, edited)
+        assert registry.versions(conn) == (3, 1)
+
+
 def test_replanning_without_a_change_raises_the_version_too(world: World) -> None:
     with world.store.write() as conn:
         assert registry.replan(conn, world.settings, world.now) == 0

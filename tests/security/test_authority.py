@@ -130,6 +130,10 @@ def test_a_name_that_nobody_can_read_is_refused(authority: CertificateAuthority,
         issue(authority, name)
 
 
+def test_a_full_width_space_within_a_name_is_kept(authority: CertificateAuthority) -> None:
+    assert issue(authority, " 鞍山　钢铁 ").name == "鞍山　钢铁"
+
+
 @pytest.mark.parametrize("code", ["", "9121000057397305", "91210000573973053I", CODE.lower()])
 def test_an_ill_formed_credit_code_is_refused(authority: CertificateAuthority, code: str) -> None:
     with pytest.raises(AuthorityError, match="统一社会信用代码"):

@@ -164,13 +164,20 @@ def _in_chinese(error: Any) -> str:
     return str(text)
 
 
+_REASONS = (
+    ("Input should be a valid integer", "应为整数"),
+    ("Input should be a valid number", "应为数值"),
+    ("Input should be greater than or equal to ", "应不小于 "),
+    ("Input should be less than or equal to ", "应不大于 "),
+)
+
+
 def _reason(text: str) -> str:
     """What typer's own types say of a value, in Chinese where it is one of the usual."""
-    value, _, rest = text.rstrip(".").partition(" is not ")
-    if rest.startswith("in the range "):
-        return f"{value} 不在 {rest.removeprefix('in the range ')} 的范围内"
-    if rest.startswith("a valid integer"):
-        return f"{value} 不是整数"
+    for words, chinese in _REASONS:
+        if text.startswith(words):
+            rest = text.removeprefix(words)
+            return chinese + ("" if rest.startswith(",") else rest)
     return text
 
 

@@ -15,6 +15,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
 
 import msgspec
 from msgspec import Raw, Struct
@@ -239,9 +240,14 @@ def _record(
         stat_type=int(stat_type),
         stat_date=periods.format_time(time),
         upload_date=stamp,
-        scope=int(data_code.parse(item.data_code).scope),
+        scope=_scope(item.data_code),
         valid=valid,
     )
+
+
+@cache
+def _scope(code: str) -> int:
+    return int(data_code.parse(code).scope)
 
 
 def _parts(records: Iterable[bytes], limits: Limits) -> Iterator[list[bytes]]:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
+from sqlalchemy.exc import ArgumentError
 
 from nenghao import settings as settings_files
 from nenghao.clock import CST
@@ -77,12 +78,26 @@ class Home:
     @contextmanager
     def store(self) -> Iterator[Store]:
         """The open store, its schema brought up to date; closed at the end."""
-        store = Store.open(self.database_url)
+        store = self._opened()
         try:
             store.upgrade()
             yield store
         finally:
             store.close()
+
+    def _opened(self) -> Store:
+        try:
+            return Store.open(self.database_url)
+        except ArgumentError:
+            raise HomeError("设置项 database 不是数据库地址") from None
+        except ValueError as error:
+            raise HomeError(f"设置项 database：{error}") from None
+        except ModuleNotFoundError as error:
+            raise HomeError(f"设置项 database：缺少 Python 包 {error.name}") from None
+
+    def check_database(self) -> None:
+        """Raise HomeError when the database's address cannot be used; connects to nothing."""
+        self._opened().close()
 
     def authority(self) -> CertificateAuthority:
         """The certificate authority of the folder."""
@@ -128,6 +143,7 @@ def init(path: Path, values: Mapping[str, Any], now: datetime) -> Home:
         )
     text = settings_files.template(PlatformSettings, values)
     home = Home(path, _made(values))
+    home.check_database()
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not home.ca.exists():
         _make_authority(home.ca, now)

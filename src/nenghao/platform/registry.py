@@ -8,12 +8,13 @@ the window `schedule`'s. Refusals of identity are `IdentityRefusal`, which the w
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, time
 
+import msgspec
+from msgspec import Struct
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from nenghao.platform import advice, audit, state
@@ -145,16 +146,14 @@ def note_registration_settings(conn: Connection, settings: PlatformSettings) -> 
 
     That is the addresses and the window of upload times. Says whether it was raised.
     """
-    told = json.dumps(
-        {"base": _base(settings), "window": _window_text(settings.window)}, sort_keys=True
-    )
-    before = state.text(conn, state.REGISTRATION_SETTINGS)
+    told = _Told(_base(settings), _window_text(settings.window))
+    before = _told_before(conn)
     if told == before:
         return False
-    state.put(conn, state.REGISTRATION_SETTINGS, told)
+    _tell(conn, told)
     if before is None:
         return False
-    state.put(conn, state.REG_VERSION, versions(conn)[0] + 1)
+    _raise_version(conn)
     return True
 
 
@@ -177,9 +176,11 @@ def replan(conn: Connection, settings: PlatformSettings, now: datetime) -> int:
             .values(ordinal=ordinal, upload_time=window.upload_time(ordinal))
         )
     state.put(conn, state.NEXT_ORDINAL, len(rows))
-    noted = note_registration_settings(conn, settings)
-    if not noted:
-        state.put(conn, state.REG_VERSION, versions(conn)[0] + 1)
+    # The addresses stay as noted: other ones in the settings count from the next start on.
+    before = _told_before(conn)
+    base = _base(settings) if before is None else before.base
+    _tell(conn, _Told(base, _window_text(window)))
+    _raise_version(conn)
     audit.record(conn, now, audit.OPERATOR, "", "schedule.replan", _window_text(window))
     return len(rows)
 
@@ -211,8 +212,28 @@ def devices(conn: Connection, credit_code: str = "") -> list[RowMapping]:
     return list(conn.execute(query).mappings())
 
 
+class _Told(Struct, frozen=True):
+    """What registration tells everybody alike, as `platform_state` keeps it."""
+
+    base: str
+    window: str
+
+
+def _told_before(conn: Connection) -> _Told | None:
+    text = state.text(conn, state.REGISTRATION_SETTINGS)
+    return None if text is None else msgspec.json.decode(text, type=_Told)
+
+
+def _tell(conn: Connection, told: _Told) -> None:
+    state.put(conn, state.REGISTRATION_SETTINGS, msgspec.json.encode(told).decode())
+
+
+def _raise_version(conn: Connection) -> None:
+    state.put(conn, state.REG_VERSION, versions(conn)[0] + 1)
+
+
 @dataclass(frozen=True)
-class _Told:
+class _Place:
     """What a device keeps from its first registration on."""
 
     device_id: str
@@ -264,27 +285,27 @@ def _take_unit(
 
 def _take_device(
     conn: Connection, settings: PlatformSettings, unit_id: int, number: int, now: datetime
-) -> tuple[_Told, bool]:
-    """What the device is told, and whether it is new."""
+) -> tuple[_Place, bool]:
+    """The device's id and upload time, and whether it is new."""
     mine = (device.c.unit_id == unit_id) & (device.c.number == number)
     found = conn.execute(select(device.c.device_id, device.c.upload_time).where(mine)).first()
     if found is not None:
         conn.execute(update(device).where(mine).values(last_registered_at=now))
-        return _Told(found.device_id, found.upload_time), False
+        return _Place(found.device_id, found.upload_time), False
     ordinal = state.take(conn, state.NEXT_ORDINAL)
-    told = _Told(uuid.uuid4().hex, _window(conn, settings).upload_time(ordinal))
+    place = _Place(uuid.uuid4().hex, _window(conn, settings).upload_time(ordinal))
     conn.execute(
         insert(device).values(
             unit_id=unit_id,
             number=number,
-            device_id=told.device_id,
+            device_id=place.device_id,
             ordinal=ordinal,
-            upload_time=told.upload_time,
+            upload_time=place.upload_time,
             registered_at=now,
             last_registered_at=now,
         )
     )
-    return told, True
+    return place, True
 
 
 def _advice(request: RegistrationRequest, words: Vocabulary) -> Iterator[Advice]:
@@ -346,9 +367,9 @@ def _window_text(window: UploadWindow) -> str:
 
 def _window(conn: Connection, settings: PlatformSettings) -> UploadWindow:
     """The window in force: the last one planned, since a running platform must see a new plan."""
-    told = state.text(conn, state.REGISTRATION_SETTINGS)
+    told = _told_before(conn)
     if told is None:
         return settings.window
-    hours, _, step = json.loads(told)["window"].partition("/")
+    hours, _, step = told.window.partition("/")
     start, _, end = hours.partition("-")
     return UploadWindow(time.fromisoformat(start), time.fromisoformat(end), int(step))

@@ -15,8 +15,6 @@ is kept by the platform's register, not here. `now` comes in as China Standard T
 
 from __future__ import annotations
 
-import ipaddress
-import re
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -39,6 +37,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from nenghao.clock import CST
 from nenghao.security.files import write_public, write_secret
 from nenghao.security.identity import IDENTIFIER_PREFIX, serial_text, unit_urn
+from nenghao.security.names import AuthorityError, checked_name, cut, host_name
 from nenghao.standard import credit_code as credit_codes
 
 ROOT: Final = "root"
@@ -53,12 +52,7 @@ LIST_DAYS = 30
 """How long an empty revocation list is valid."""
 MAXIMUM_DEVICE = 999_999
 
-_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
-_HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
-
-
-class AuthorityError(Exception):
-    """The CA cannot be created, opened or made to issue; the text says why, in Chinese."""
+__all__ = ["AuthorityError", "CertificateAuthority", "Issued"]
 
 
 class Issued(msgspec.Struct, frozen=True):
@@ -175,7 +169,7 @@ class CertificateAuthority:
             raise AuthorityError("统一社会信用代码格式不合法")
         if not 1 <= device <= MAXIMUM_DEVICE:
             raise AuthorityError(f"端设备序号应为 1 至 {MAXIMUM_DEVICE}，收到 {device}")
-        name = _checked_name(name)
+        name = checked_name(name)
         subject = x509.Name(
             [
                 x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
@@ -184,7 +178,7 @@ class CertificateAuthority:
                 x509.NameAttribute(
                     NameOID.ORGANIZATION_IDENTIFIER, IDENTIFIER_PREFIX + credit_code
                 ),
-                x509.NameAttribute(NameOID.COMMON_NAME, _cut(name, 64)),
+                x509.NameAttribute(NameOID.COMMON_NAME, cut(name, 64)),
             ]
         )
         urn = x509.UniformResourceIdentifier(unit_urn(credit_code, device))
@@ -197,8 +191,8 @@ class CertificateAuthority:
         """Issue a server certificate with a fresh key for DNS names and IP addresses `hosts`."""
         if not hosts:
             raise AuthorityError("服务器证书至少需要一个主机名或 IP 地址")
-        names = [_host(host) for host in dict.fromkeys(hosts)]
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _cut(hosts[0], 64))])
+        names = [host_name(host) for host in dict.fromkeys(hosts)]
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, cut(hosts[0], 64))])
         issued = self._issue(SERVER_CA, subject, names, now, days)
         return msgspec.structs.replace(issued, name=hosts[0])
 
@@ -336,36 +330,6 @@ def _key_usage(
         encipher_only=False,
         decipher_only=False,
     )
-
-
-def _host(host: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(host))
-    except ValueError:
-        pass
-    try:
-        ascii_host = host.encode("idna").decode("ascii")
-    except UnicodeError as e:
-        raise AuthorityError(f"不是合法的主机名：{host}") from e
-    if not _HOST_NAME.fullmatch(ascii_host):
-        raise AuthorityError(f"不是合法的主机名：{host}")
-    return x509.DNSName(ascii_host)
-
-
-def _checked_name(name: str) -> str:
-    name = name.strip()
-    if not name:
-        raise AuthorityError("单位名称不能为空")
-    if not name.isprintable():  # control characters, lone surrogates
-        raise AuthorityError("单位名称含有不可显示的字符")
-    return name
-
-
-def _cut(text: str, size: int) -> str:
-    """`text` in at most `size` bytes of UTF-8; a cut one ends in "…", never inside a character."""
-    if len(text.encode()) <= size:
-        return text
-    return text.encode()[: size - len("…".encode())].decode(errors="ignore") + "…"
 
 
 def _seal_path(directory: Path) -> Path:

@@ -267,11 +267,30 @@ def test_the_refusal_is_answered_even_if_its_traces_cannot_be_written(
         with world.store.read() as conn:  # refuses to be written to
             yield conn
 
-    monkeypatch.setattr(world.store, "write", full_disk)
+    def broken() -> Connection:
+        raise RuntimeError
+
+    for write_fails in (full_disk, broken):
+        monkeypatch.setattr(world.store, "write", write_fails)
+        with capture_logs() as logs:
+            reply = steel.post("/uploadEnergyData", b"{}")
+        assert reply.code == "E2001"
+        assert any(one["event"] == "拒绝记录未能保存" for one in logs)
+
+
+@pytest.mark.clause("T1-E1001")
+def test_what_fails_before_the_service_is_e1001_too(world: World) -> None:
+    client = world.client()
+
+    def no_clock() -> Any:
+        raise RuntimeError("no clock")
+
+    client.platform.clock = no_clock
     with capture_logs() as logs:
-        reply = steel.post("/uploadEnergyData", b"{}")
-    assert reply.code == "E2001"
-    assert any(one["event"] == "拒绝记录未能保存" for one in logs)
+        reply = client.post("/versionCheck", {})
+    (entry,) = [one for one in logs if one["log_level"] == "error"]
+    assert (reply.status, reply.code) == (200, "E1001")
+    assert entry["reference"] in reply.text
 
 
 def test_every_request_leaves_one_line_in_the_log(steel: Client) -> None:

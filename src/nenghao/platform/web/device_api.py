@@ -11,6 +11,8 @@ from functools import partial
 
 import structlog
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from nenghao.platform import configuration, dictionary, download, intake, journal, registry
@@ -119,9 +121,17 @@ def device_app(platform: Platform) -> Starlette:
         Route(path, endpoint(platform, interface), methods=["POST"])
         for path, interface in INTERFACES.items()
     ]
-    app = Starlette(routes=routes)
+    app = Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_allowed})
     app.router.redirect_slashes = False
     return app
+
+
+async def _not_found(request: Request, error: Exception) -> Response:
+    return PlainTextResponse("没有这个接口", 404)
+
+
+async def _not_allowed(request: Request, error: Exception) -> Response:
+    return PlainTextResponse("只接受 POST 请求", 405, {"allow": "POST"})
 
 
 def listener(home: Home, platform: Platform) -> Listener:

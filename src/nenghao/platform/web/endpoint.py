@@ -124,6 +124,8 @@ def endpoint(platform: Platform, interface: Interface) -> Callable[[Request], Aw
             reply = _refused(Busy())
         except Refusal as refusal:
             reply = _refused(refusal)
+        except Exception:
+            reply = _refused(PlatformFault(reference=_logged("未预料的错误", path, address)))
         log.info(
             "请求",
             path=path,
@@ -176,9 +178,9 @@ def _serve(
         reply = _refused(refusal)
         log.error("平台故障", path=path, text=refusal.text, exc_info=True)
     except (SQLAlchemyError, sqlite3.Error):
-        reply = _refused(DatabaseFault(reference=_logged("数据库故障", call)))
+        reply = _refused(DatabaseFault(reference=_logged("数据库故障", path, call.actor)))
     except Exception:
-        reply = _refused(PlatformFault(reference=_logged("未预料的错误", call)))
+        reply = _refused(PlatformFault(reference=_logged("未预料的错误", path, call.actor)))
     reply.told["unit"] = call.actor
     return reply
 
@@ -188,10 +190,10 @@ def _refused(refusal: Refusal) -> _Reply:
     return _Reply(write(message), refusal.code, {"text": refusal.text})
 
 
-def _logged(event: str, call: Call) -> str:
+def _logged(event: str, path: str, who: str) -> str:
     """Log the present exception in full; the number under which it can be found."""
     reference = secrets.token_hex(4)
-    log.exception(event, reference=reference, path=call.path, unit=call.actor)
+    log.exception(event, reference=reference, path=path, who=who)
     return reference
 
 
@@ -250,5 +252,5 @@ def _try(work: Callable[[], None]) -> None:
     """The refusal is answered whether or not the operator's traces of it could be written."""
     try:
         work()
-    except (SQLAlchemyError, sqlite3.Error):
+    except Exception:
         log.exception("拒绝记录未能保存")
