@@ -18,7 +18,7 @@ from starlette.routing import Route
 from nenghao.platform import configuration, dictionary, download, intake, journal, registry
 from nenghao.platform.home import Home
 from nenghao.platform.settings import PlatformSettings
-from nenghao.platform.web.endpoint import Call, Interface, Platform, endpoint
+from nenghao.platform.web.endpoint import MEGABYTE, Call, Interface, Platform, endpoint
 from nenghao.platform.web.limits import Limits
 from nenghao.platform.web.server import Listener
 from nenghao.security.contexts import renewing_server_context
@@ -30,8 +30,6 @@ from nenghao.standard.messages.registration import RegistrationRequest
 from nenghao.standard.messages.version_check import VersionAnswer, VersionRequest
 
 log = structlog.get_logger(__name__)
-
-MEGABYTE = 1_000_000
 
 
 def register(platform: Platform, call: Call) -> bytes:
@@ -151,14 +149,14 @@ def listener(home: Home, platform: Platform) -> Listener:
 
 
 def limits_of(settings: PlatformSettings) -> Limits:
-    """The limits on connections and bodies that the settings ask for."""
+    """The limits on connections and bodies that the settings ask for, of one worker."""
     return Limits(
         handshake_seconds=settings.handshake_seconds,
         header_seconds=settings.header_seconds,
         body_seconds=settings.body_seconds,
         body_min_rate=settings.body_min_rate,
         body_limit=settings.body_limit_mb * MEGABYTE,
-        body_budget=settings.body_budget_mb * MEGABYTE,
+        body_budget=settings.body_budget_mb * MEGABYTE // settings.workers,
         keep_alive_seconds=settings.idle_seconds,
     )
 
