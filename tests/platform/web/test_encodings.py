@@ -59,6 +59,16 @@ def test_a_stream_cut_short_is_never_taken_as_whole(body: bytes, data: st.DataOb
             Arrived(whole[:cut], encoding).unpacked(LIMIT)
 
 
+@given(st.binary(max_size=500), st.integers(1, 2000), st.binary(min_size=1, max_size=40))
+def test_what_follows_a_stream_is_not_overlooked(body: bytes, times: int, more: bytes) -> None:
+    checked = zstandard.ZstdCompressor(write_checksum=True, write_content_size=False).compress
+    for encoding, compress in ((GZIP, gzip.compress), (ZSTD, checked), WAYS[3], WAYS[4]):
+        whole = compress(body * times)
+        assert Arrived(whole, encoding).unpacked(10 * LIMIT) == body * times
+        with pytest.raises(IllegalFormat):
+            Arrived(whole + more, encoding).unpacked(10 * LIMIT)
+
+
 @pytest.mark.parametrize(("encoding", "compress"), WAYS[1:])
 def test_the_limit_is_exact(encoding: str, compress: Callable[[bytes], bytes]) -> None:
     assert len(Arrived(compress(bytes(LIMIT)), encoding).unpacked(LIMIT)) == LIMIT

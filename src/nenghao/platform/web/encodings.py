@@ -24,6 +24,8 @@ _NAMES = {"": IDENTITY, IDENTITY: IDENTITY, GZIP: GZIP, "x-gzip": GZIP, ZSTD: ZS
 _WINDOW = 8 * 1024 * 1024
 """Largest window of a zstd frame (RFC 9659); it is memory beside the body."""
 _PIECE = 64 * 1024
+_REPEATED = 1
+"""A zstd block of one byte, many times; its size is not the block's."""
 _GZIP_FORMAT = 31
 """zlib: a gzip header and trailer, any window."""
 
@@ -90,12 +92,15 @@ class Arrived:
             raise TooLarge
         reader = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
         try:
-            return reader.decompress(self.raw, max_output_size=limit, allow_extra_data=False)
+            body = reader.decompress(self.raw, max_output_size=limit)
         except zstandard.ZstdError:
-            pass  # it does not say whether the stream is broken or too long
-        if self._exceeds(limit):
-            raise TooLarge
-        raise self._broken()
+            # It does not say whether the stream is broken or too long.
+            if self._exceeds(limit):
+                raise TooLarge from None
+            raise self._broken() from None
+        if _frame_end(self.raw) != len(self.raw):
+            raise self._broken()
+        return body
 
     def _content_size(self) -> int:
         """What the zstd frame says of its content; -1 when it does not say."""
@@ -121,6 +126,18 @@ class Arrived:
     def _broken(self) -> IllegalFormat:
         reason = f"请求体不是完整的 {self.encoding} 数据"
         return IllegalFormat([Finding("Content-Encoding", reason)])
+
+
+def _frame_end(frame: bytes) -> int:
+    """Where the first zstd frame ends, which was unpacked without error (RFC 8878, 3.1.1)."""
+    has_checksum = bool(frame[4] & 0b100)
+    at = zstandard.frame_header_size(frame)
+    last = False
+    while not last:
+        block = int.from_bytes(frame[at : at + 3], "little")
+        last, kind, size = bool(block & 1), block >> 1 & 0b11, block >> 3
+        at += 3 + (1 if kind == _REPEATED else size)
+    return at + 4 * has_checksum
 
 
 def encoding_of(header: str) -> str:
