@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from nenghao.platform.web import server
+from nenghao.platform.web import ending
 from nenghao.platform.web.limits import Limits
 from nenghao.platform.web.server import Listener, run
 from nenghao.security.contexts import server_context
@@ -38,7 +38,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 def main() -> None:
     root, grace, end = Path(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
-    server.END_SECONDS = end
+    ending.END_SECONDS = end
     listener = Listener(
         "device",
         "127.0.0.1",

@@ -7,6 +7,7 @@ decided here. Refusals and errors are `endpoint`'s business.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -132,19 +133,22 @@ async def _not_allowed(request: Request, error: Exception) -> Response:
     return PlainTextResponse("只接受 POST 请求", 405, {"allow": "POST"})
 
 
+def place(settings: PlatformSettings) -> Listener:
+    """Where the device listener is to be bound; it has no application."""
+    return Listener("device", settings.listen_address, settings.device_port, None)
+
+
 def listener(home: Home, platform: Platform) -> Listener:
     """The device listener of a platform: mutual TLS, the device CA alone trusted (6.1-1)."""
     settings = platform.settings
     client_ca = home.authority().client_ca_file
-    return Listener(
-        "device",
-        settings.listen_address,
-        settings.device_port,
-        device_app(platform),
-        partial(
+    return replace(
+        place(settings),
+        app=device_app(platform),
+        ssl_factory=partial(
             renewing_server_context, home.server_chain, home.server_key, client_ca, _not_taken_up
         ),
-        limits_of(settings),
+        limits=limits_of(settings),
     )
 
 
