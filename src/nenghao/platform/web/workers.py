@@ -35,7 +35,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from nenghao.platform.web.ending import END_SECONDS, Ending
+from nenghao.platform.web import ending as endings
+from nenghao.platform.web.ending import Ending
 from nenghao.platform.web.server import Bound, Listener, adopt, bind, run, run_bound
 
 log = structlog.get_logger(__name__)
@@ -266,7 +267,7 @@ class _Parent:
     def _end(self) -> None:
         self._signals += 1
         if self._signals == 1:
-            self._deadline = time.monotonic() + END_SECONDS + _PATIENCE
+            self._deadline = time.monotonic() + endings.END_SECONDS + _PATIENCE
             for each in self._bound:
                 each.close()
             os.close(self._lifeline)
