@@ -33,7 +33,7 @@ class Limits:
     """Largest body; beyond it the answer is HTTP 413."""
     body_budget: int = 256_000_000
     """Bodies of all connections together, unpacked, from their first byte until the answer."""
-    budget_seconds: float = 10
+    budget_seconds: float = 30
     """How long a request waits for room in the budget before it is answered E1001 稍后重试."""
     keep_alive_seconds: float = 75
     """How long an idle connection is kept."""

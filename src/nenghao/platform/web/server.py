@@ -36,6 +36,7 @@ from nenghao.platform.web.protocol import GuardedProtocol
 log = structlog.get_logger(__name__)
 
 _SETTLE_SECONDS = 0.5
+_BACKLOG = 2048
 _TICK = 0.02
 
 
@@ -156,7 +157,10 @@ class _Station:
         """Begin to accept."""
         loop = asyncio.get_running_loop()
         for each in self.bound.sockets:
-            server = await loop.create_server(self._protocol, sock=each, backlog=2048)
+            # asyncio accepts as many at a time as the backlog: a worker would take a whole burst
+            # while the one beside it idles. So one at a time, and the kernel keeps the queue.
+            server = await loop.create_server(self._protocol, sock=each, backlog=1)
+            each.listen(_BACKLOG)
             self._servers.append(server)
 
     def _protocol(self) -> asyncio.Protocol:
