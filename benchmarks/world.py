@@ -131,6 +131,7 @@ class Province:
     def __init__(self, folder: Path, values: Mapping[str, Any], units: int) -> None:
         with socket.create_server((HOST, 0)) as probe:
             self.port: int = probe.getsockname()[1]
+        folder.mkdir(exist_ok=True)
         given = {"host": HOST, "device_port": self.port, "log_level": "warning", **values}
         self.home: Home = homes.init(folder / "home", given, china_now())
         self.folder = folder

@@ -29,11 +29,11 @@ def say(text: str) -> None:
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """`/slow` takes half a second, `/stuck` a thread that does not come back."""
+    """`/slow` takes a second and a half, `/stuck` a thread that does not come back."""
     message = await receive()
     say(scope["path"])
     if scope["path"] == "/slow":
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.5)
     if scope["path"] == "/stuck":
         await asyncio.to_thread(time.sleep, 60)
     body = json.dumps({"length": len(message["body"])}).encode()
