@@ -19,6 +19,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -32,6 +33,7 @@ from benchmarks.world import TICKS, UPLOAD, Province, Wire, cores, pinned, secon
 from nenghao.standard.messages.energy_data import EnergyUpload
 
 VALUES = ITEMS * TICKS
+_DECODER = msgspec.json.Decoder(EnergyUpload)
 HEADINGS = ("store, one core each", "values/s", "x InfluxDB", "bytes/value")
 
 
@@ -77,7 +79,7 @@ def table_bytes(database: Path, table: str) -> int:
     """Pages of a table and its indexes in an SQLite file, in bytes."""
     query = (
         "SELECT coalesce(sum(s.pgsize), 0) FROM dbstat s JOIN sqlite_master m ON s.name = m.name"
-        " WHERE m.tbl_name = ? AND s.aggregate"
+        " WHERE m.tbl_name = ? AND s.aggregate = TRUE"
     )
     with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as conn:
         return int(conn.execute(query, [table]).fetchone()[0])
@@ -124,12 +126,11 @@ def _round(stores: list[Store], day: int, core: int) -> float:
     decoding = 0.0
     for store in stores:
         work = store.prepare(day)
-        store.seconds.append(seconds_of(lambda store=store, work=work: store.send(work)))  # type: ignore[misc]
+        store.seconds.append(seconds_of(partial(store.send, work)))
         store.days += 1
         if not decoding and isinstance(work, bytes):
-            decode = msgspec.json.Decoder(EnergyUpload).decode
             with pinned(core):
-                decoding = seconds_of(lambda work=work: decode(work))  # type: ignore[misc]
+                decoding = seconds_of(partial(_DECODER.decode, work))
     return decoding
 
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.stores import UNIT, NotHere, Store, free_port, labels, values
+from benchmarks.stores import NotHere, Store, free_port, labels, values
 from benchmarks.world import HOST, data_code, pinning
 
 _COLUMNS = "unit, code, stat_type, stat_date, value, input_type, scope, valid, upload_date"
 _TABLE = """
 CREATE {kind} TABLE {name} (
-    unit char(18), code varchar(32), stat_type smallint, stat_date timestamp,
+    unit integer, code varchar(32), stat_type smallint, stat_date timestamp,
     value double precision, input_type smallint, scope smallint, valid boolean,
     upload_date timestamp{key})
 """
@@ -40,40 +40,39 @@ def postgresql(folder: Path, core: int) -> Iterator[list[Store]]:
         import psycopg
     except ModuleNotFoundError:
         raise NotHere("the Python package psycopg is not installed") from None
-    with _server(folder / "postgres", core) as address:
-        with psycopg.connect(address, autocommit=True) as conn:
-            for name in ("copied", "upserted"):
-                conn.execute(_TABLE.format(kind="", name=name, key=_KEY))
-            conn.execute(_TABLE.format(kind="TEMPORARY", name="incoming", key=""))
-            yield [
-                Store(
-                    "PostgreSQL, row per value, COPY",
-                    _copy_text,
-                    lambda text: _copy(conn, text),
-                    lambda: _size(conn, "copied"),
-                ),
-                Store(
-                    "PostgreSQL, row per value, upsert",
-                    _copy_text,
-                    lambda text: _upsert(conn, text),
-                    lambda: _size(conn, "upserted"),
-                ),
-            ]
+    with _server(core) as address, psycopg.connect(address, autocommit=True) as conn:
+        for name in ("copied", "upserted"):
+            conn.execute(_TABLE.format(kind="", name=name, key=_KEY))
+        conn.execute(_TABLE.format(kind="TEMPORARY", name="incoming", key=""))
+        yield [
+            Store(
+                "PostgreSQL, row per value, COPY",
+                _copy_text,
+                lambda text: _copy(conn, text),
+                lambda: _size(conn, "copied"),
+            ),
+            Store(
+                "PostgreSQL, row per value, upsert",
+                _copy_text,
+                lambda text: _upsert(conn, text),
+                lambda: _size(conn, "upserted"),
+            ),
+        ]
 
 
 def _copy_text(day: int) -> bytes:
     stamps = [str(label) for label in labels(day)]
     return "".join(
-        f"{UNIT}\t{data_code(item)}\t0\t{stamp}\t{value}\t4\t3\tt\t{_STAMP}\n"
+        f"1\t{data_code(item)}\t0\t{stamp}\t{value}\t4\t3\tt\t{_STAMP}\n"
         for item, row in enumerate(values(day))
         for value, stamp in zip(row, stamps, strict=True)
     ).encode()
 
 
 def _copy(conn: Any, text: object) -> None:
-    with conn.transaction(), conn.cursor() as cursor:
-        with cursor.copy(f"COPY copied ({_COLUMNS}) FROM STDIN") as into:
-            into.write(text)
+    statement = f"COPY copied ({_COLUMNS}) FROM STDIN"
+    with conn.transaction(), conn.cursor() as cursor, cursor.copy(statement) as into:
+        into.write(text)
 
 
 def _upsert(conn: Any, text: object) -> None:
@@ -92,21 +91,23 @@ def _size(conn: Any, table: str) -> int:
 
 
 @contextmanager
-def _server(folder: Path, core: int) -> Iterator[str]:
+def _server(core: int) -> Iterator[str]:
     """A fresh cluster; as root it runs as the user postgres, since it refuses to run as root."""
+    user = "postgres" if os.geteuid() == 0 else None
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if user is not None:
+            try:
+                shutil.chown(folder, user)
+            except LookupError:
+                raise NotHere("there is no user postgres to run the server as") from None
+        with _cluster(folder, user, core) as address:
+            yield address
+
+
+@contextmanager
+def _cluster(folder: Path, user: str | None, core: int) -> Iterator[str]:
     programs = _programs()
-    folder.mkdir()
-    user: str | None = None
-    if os.geteuid() == 0:
-        user = "postgres"
-        try:
-            entry = pwd.getpwnam(user)
-        except KeyError:
-            raise NotHere("there is no user postgres to run the server as") from None
-        os.chown(folder, entry.pw_uid, entry.pw_gid)
-        for parent in (folder.parent, *folder.parent.parents):
-            if parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o001:
-                parent.chmod(parent.stat().st_mode | 0o011)
     data, port = folder / "data", free_port()
 
     def run(program: str, *arguments: str) -> None:
