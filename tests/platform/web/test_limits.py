@@ -219,7 +219,7 @@ def test_the_budget_tells_those_who_wait_in_their_order() -> None:
     budget, told = BodyBudget(10), list[str]()
     budget.take(30)
     for name, size in (("first", 4), ("gone", 1), ("second", 4), ("third", 3)):
-        budget.wait(name, partial(int, size), partial(told.append, name))
+        budget.wait(name, partial(tuple[int, int], (size, 0)), partial(told.append, name))
     budget.leave("gone")
     budget.leave("nobody")
     budget.release(15)
@@ -247,8 +247,8 @@ def test_what_exceeds_the_whole_budget_is_let_in_alone() -> None:
 def test_whoever_stood_behind_one_who_gave_up_is_told() -> None:
     budget, told = BodyBudget(10), list[str]()
     budget.take(5)
-    budget.wait("large", lambda: 10, lambda: told.append("large"))
-    budget.wait("small", lambda: 5, lambda: told.append("small"))
+    budget.wait("large", lambda: (10, 0), lambda: told.append("large"))
+    budget.wait("small", lambda: (5, 0), lambda: told.append("small"))
     budget.leave("large")
     assert (budget.used, told) == (10, ["small"])
 
@@ -296,6 +296,7 @@ async def _room_for_what_is_unpacked() -> None:
     two.release()
     assert await growing
     assert (one.charge, budget.used) == (95, 95)
+    assert await one.grow(300)  # nobody else holds anything: whom should it wait for
     one.release()
     assert budget.used == 0
 

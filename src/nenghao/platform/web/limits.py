@@ -51,8 +51,8 @@ class Limits:
     """When the platform stops: how long requests in flight may take to finish."""
 
 
-_Waiting = tuple[Callable[[], int], Callable[[], None]]
-"""What one who waits needs, and how it is told."""
+_Waiting = tuple[Callable[[], tuple[int, int]], Callable[[], None]]
+"""What one who waits needs and holds already, and how it is told."""
 
 
 class BodyBudget:
@@ -62,7 +62,7 @@ class BodyBudget:
     can also finish: were bodies counted as they come, forty of them could fill the budget half
     read and all wait for each other. What comes without a length is counted as it comes. Those
     who wait are told in the order of their asking, as soon as there is room for what they need;
-    whoever finds the budget empty is let in whatever it needs.
+    whoever holds all that is held, be it nothing, is let in whatever it needs.
     """
 
     def __init__(self, limit: int) -> None:
@@ -75,9 +75,12 @@ class BodyBudget:
         """True when nothing more should be read."""
         return self.used >= self.limit
 
-    def reserve(self, size: int) -> bool:
-        """Count `size` bytes if there is room for them and nobody waits; say whether."""
-        if size > 0 and (self._waiting or not self._fits(size)):
+    def reserve(self, size: int, held: int = 0) -> bool:
+        """Count `size` bytes if there is room for them and nobody waits; say whether.
+
+        `held` bytes are counted for who asks already.
+        """
+        if size > 0 and (self._waiting or not self._fits(size, held)):
             return False
         self.used += size
         return True
@@ -91,8 +94,13 @@ class BodyBudget:
         self.used -= size
         self._admit()
 
-    def wait(self, who: object, needs: Callable[[], int], tell: Callable[[], None]) -> None:
-        """Have `tell` called once what `who` needs by then is counted, in the order of asking."""
+    def wait(
+        self, who: object, needs: Callable[[], tuple[int, int]], tell: Callable[[], None]
+    ) -> None:
+        """Have `tell` called once what `who` needs by then is counted, in the order of asking.
+
+        `needs` says how many bytes more, and how many are held by who asks.
+        """
         self._waiting[who] = (needs, tell)
 
     def leave(self, who: object) -> None:
@@ -100,14 +108,14 @@ class BodyBudget:
         if self._waiting.pop(who, None) is not None:
             self._admit()  # whoever stood behind may need less
 
-    def _fits(self, size: int) -> bool:
-        return self.used <= 0 or self.used + size <= self.limit
+    def _fits(self, size: int, held: int) -> bool:
+        return self.used <= held or self.used + size <= self.limit
 
     def _admit(self) -> None:
         while self._waiting:
             who, (needs, tell) = next(iter(self._waiting.items()))
-            size = needs()
-            if not self._fits(size):
+            size, held = needs()
+            if not self._fits(size, held):
                 return
             del self._waiting[who]
             self.used += size
@@ -133,7 +141,7 @@ class BodyRoom:
     def reserve(self, size: int) -> bool:
         """Have at least `size` bytes counted, if there is room at once; say whether."""
         more = max(size - self.charge, 0)
-        if not self._budget.reserve(more):
+        if not self._budget.reserve(more, self.charge):
             return False
         self.charge += more
         return True
@@ -141,11 +149,11 @@ class BodyRoom:
     def wait(self, size: int, tell: Callable[[], None]) -> None:
         """Have `tell` called once at least `size` bytes are counted."""
 
-        def needs() -> int:
-            return max(size - self.charge, 0)
+        def needs() -> tuple[int, int]:
+            return max(size - self.charge, 0), self.charge
 
         def granted() -> None:
-            self.charge += needs()
+            self.charge += needs()[0]
             tell()
 
         self._budget.wait(self, needs, granted)
