@@ -13,7 +13,7 @@ DEV := $(VENV)/.installed-dev
 LOCK := $(VENV)/.installed-lock
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check bench soak lock clean
+.PHONY: demo test check bench bench-growth soak lock clean
 
 # A province and twelve units on this machine, under ./demo; ends with Ctrl-C (ARGS="--units 3 --days 7").
 demo: $(RUN)
@@ -31,9 +31,14 @@ check: $(DEV)
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/docs
 
-# Rates of the intake on this machine.
+# Rates, memory and bytes on disk of the whole path on this machine, beside other stores (five
+# minutes; those that are not installed are skipped).
 bench: $(RUN)
-	$(BIN)/python benchmarks/intake.py $(ARGS)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+# Rates with ever more values stored (ARGS="--millions 100 500"; loading takes a while).
+bench-growth: $(RUN)
+	$(BIN)/python -m benchmarks.growth $(ARGS)
 
 # The long versions of the tests.
 soak: $(DEV)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine
@@ -10,9 +11,11 @@ from typing import TypeVar
 
 import httpx
 import pytest
+import zstandard
 
 from nenghao.device.client import PlatformClient, Reply
-from nenghao.device.events import Failure, FailureKind, Registered, Registration, VersionsRead
+from nenghao.device.encoding import ContentEncoding
+from nenghao.device.events import Done, Failure, FailureKind, Registered, Registration, VersionsRead
 from nenghao.device.home import Unit
 from nenghao.standard.messages.registration import RegistrationRequest
 from tests.device.world import OK, UNIT_CODE, FakePlatform
@@ -228,3 +231,37 @@ def test_the_request_type_is_the_standards_json() -> None:
     assert seen[0].method == "POST"
     assert seen[0].headers["content-type"] == "application/json; charset=utf-8"
     assert RegistrationRequest.__struct_fields__[0] == "enterprise_code"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "unpacked"),
+    [("identity", bytes), ("gzip", gzip.decompress), ("zstd", zstandard.decompress)],
+)
+def test_uploads_go_compressed_as_the_settings_say_and_nothing_else_does(
+    encoding: ContentEncoding, unpacked: Callable[[bytes], bytes]
+) -> None:
+    seen: list[httpx.Request] = []
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json=OK[1])
+
+    async def conversation() -> None:
+        transport = httpx.MockTransport(answer)
+        async with PlatformClient(
+            timeout=5, transport=transport, content_encoding=encoding
+        ) as client:
+            assert await client.upload(given, b'{"data": []}') == Done()
+            assert await client.configuration(given, b'{"group": []}') == Done()
+            await client.versions(given)
+
+    given = registered(FakePlatform())
+    asyncio.run(conversation())
+    upload, configuration, versions = seen
+    sent = None if encoding == "identity" else encoding
+    for request, body in ((upload, b'{"data": []}'), (configuration, b'{"group": []}')):
+        assert request.headers.get("content-encoding") == sent
+        assert request.headers["content-type"] == "application/json; charset=utf-8"
+        assert unpacked(request.content) == body
+    assert "content-encoding" not in versions.headers
+    assert json.loads(versions.content) == {"deviceId": given.device_id}

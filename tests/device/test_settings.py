@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from nenghao import settings as files
+from nenghao.device import encoding
 from nenghao.device.settings import DeviceSettings
 
 
@@ -42,6 +43,7 @@ def test_a_request_is_sent_once_and_three_times_again() -> None:
         ("batch_records", "200001"),
         ("incomplete_total", '"guess"'),
         ("verify", "false"),
+        ("content_encoding", '"br"'),
     ],
 )
 def test_a_setting_beyond_the_standard_is_refused_by_name(
@@ -51,3 +53,15 @@ def test_a_setting_beyond_the_standard_is_refused_by_name(
     path.write_text(f'platform = "https://p.test"\n{key} = {value}\n', encoding="utf-8")
     with pytest.raises(files.SettingsError, match=key):
         files.load(DeviceSettings, path, {})
+
+
+def test_zstd_without_its_package_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "device.toml"
+    path.write_text('platform = "https://p.test"\ncontent_encoding = "zstd"\n', encoding="utf-8")
+    assert files.load(DeviceSettings, path, {}).content_encoding == "zstd"
+    monkeypatch.setattr(encoding, "find_spec", lambda name: None)
+    with pytest.raises(files.SettingsError, match=r"content_encoding.*zstandard.*没有安装"):
+        files.load(DeviceSettings, path, {})
+    assert DeviceSettings(platform="p", content_encoding="gzip").content_encoding == "gzip"

@@ -228,7 +228,11 @@ def run(
 
 
 def _client(device: DeviceHome, settings: DeviceSettings) -> PlatformClient:
-    return PlatformClient(context=device.context(settings), timeout=settings.timeout_seconds)
+    return PlatformClient(
+        context=device.context(settings),
+        timeout=settings.timeout_seconds,
+        content_encoding=settings.content_encoding,
+    )
 
 
 async def _once(

@@ -6,6 +6,9 @@ and the lists are in `platform_data` and `platform_views`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -16,9 +19,9 @@ from nenghao.clock import china_now
 from nenghao.platform import home as homes
 from nenghao.platform import registry
 from nenghao.platform.home import Home
-from nenghao.platform.web import device_api
+from nenghao.platform.web import device_api, workers
 from nenghao.platform.web.endpoint import Platform
-from nenghao.platform.web.server import Listener, run
+from nenghao.platform.web.server import BindError, Listener
 
 app = typer.Typer(help="省级平台：建立、运行、基础数据、查询", no_args_is_help=True)
 
@@ -69,15 +72,21 @@ def serve(home: HomeOption) -> None:
 
 def _serve(home: Home) -> None:
     now = china_now()
-    with home.store() as store:
-        with store.write() as conn:
-            registry.note_registration_settings(conn, home.settings)
-        home.renew_server_certificate(now)
-        listeners = [device_api.listener(home, Platform(store, home.settings))]
-        try:
-            run(listeners, lambda listener: _ready(home, listener))
-        except OSError as error:
-            raise output.Failure(str(error)) from error
+    with home.store() as store, store.write() as conn:
+        registry.note_registration_settings(conn, home.settings)
+    home.renew_server_certificate(now)
+
+    @contextmanager
+    def opened_listeners() -> Iterator[list[Listener]]:
+        # In each worker: a store must not be carried across a fork.
+        with home.store() as store:
+            yield [device_api.listener(home, Platform(store, home.settings))]
+
+    places = [device_api.place(home.settings)]
+    try:
+        workers.serve(places, home.settings.workers, opened_listeners, partial(_ready, home))
+    except (workers.WorkersFailed, BindError) as error:
+        raise output.Failure(str(error)) from error
 
 
 def _ready(home: Home, listener: Listener) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ import httpx
 import msgspec
 from msgspec import Struct
 
+from nenghao.device.encoding import ContentEncoding, compressor
 from nenghao.device.events import Done, Failure, FailureKind, Registered, Registration, VersionsRead
 from nenghao.device.home import Unit
 from nenghao.device.urls import BadAddress, read_url
@@ -36,6 +38,8 @@ CONNECT_SECONDS = 30.0
 
 KEEP_SECONDS = 30.0
 """A connection idle for longer is not used again: platforms close theirs after a minute or so."""
+
+_JSON = "application/json; charset=utf-8"
 
 _DEVICE_WORDS = ("deviceid", "设备序列号", "guid")
 """How platforms name `deviceId` in the text of an E2002."""
@@ -61,7 +65,8 @@ class _Head(Struct):
 class PlatformClient:
     """Asks one platform; use as an async context manager.
 
-    Exactly one of `context` and `transport` is given; `timeout` is in seconds.
+    Exactly one of `context` and `transport` is given; `timeout` is in seconds. With a
+    `content_encoding` uploads are compressed; everything else is small.
     """
 
     def __init__(
@@ -70,6 +75,7 @@ class PlatformClient:
         timeout: float,
         context: ssl.SSLContext | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        content_encoding: ContentEncoding = "identity",
     ) -> None:
         if transport is None:
             if context is None or context.verify_mode is not ssl.CERT_REQUIRED:
@@ -80,6 +86,8 @@ class PlatformClient:
                 limits=httpx.Limits(max_connections=1, keepalive_expiry=KEEP_SECONDS),
             )
         self._timeout = timeout
+        self._content_encoding = content_encoding
+        self._compress = compressor(content_encoding)
         self._http = httpx.AsyncClient(
             transport=transport,
             timeout=httpx.Timeout(None, connect=min(CONNECT_SECONDS, timeout / 2)),
@@ -130,11 +138,11 @@ class PlatformClient:
 
     async def configuration(self, registration: Registration, body: bytes) -> Done | Failure:
         """A.4."""
-        return _done(await self.post(registration.config_url, body))
+        return _done(await self._upload(registration.config_url, body))
 
     async def upload(self, registration: Registration, body: bytes) -> Done | Failure:
         """A.5."""
-        return _done(await self.post(registration.data_url, body))
+        return _done(await self._upload(registration.data_url, body))
 
     # --- reading back ----------------------------------------------------------------------------
 
@@ -154,12 +162,20 @@ class PlatformClient:
 
     # --- one request -----------------------------------------------------------------------------
 
-    async def post(self, url: str, body: bytes) -> Reply | Failure:
+    async def _upload(self, url: str, body: bytes) -> Reply | Failure:
+        if self._compress is None:
+            return await self.post(url, body)
+        packed = await asyncio.to_thread(self._compress, body)
+        return await self.post(url, packed, {"content-encoding": self._content_encoding})
+
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str] | None = None
+    ) -> Reply | Failure:
         """POST a JSON body; the answer if its code is "0", else what kind of failure it was."""
         try:
             async with asyncio.timeout(self._timeout):
                 response = await self._http.post(
-                    url, content=body, headers={"content-type": "application/json; charset=utf-8"}
+                    url, content=body, headers={"content-type": _JSON, **(headers or {})}
                 )
         except TimeoutError:
             return Failure(FailureKind.BROKEN, f"{self._timeout:g} 秒内没有收到应答")

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from nenghao.device.encoding import ContentEncoding, unavailable
 from nenghao.settings import Setting
 
 IncompletePolicy = Literal["invalid", "valid", "omit"]
@@ -58,6 +59,13 @@ class DeviceSettings(msgspec.Struct, frozen=True, kw_only=True):
         Setting("一个批次的报文最大多少 MB；超过时一天分成几个批次"),
         msgspec.Meta(gt=0, le=64),
     ] = 16.0
+    content_encoding: Annotated[
+        ContentEncoding,
+        Setting(
+            "上传报文的压缩方式：identity 不压缩（标准的写法）；gzip、zstd 须平台支持，\n"
+            "zstd 还须本机装有 Python 包 zstandard"
+        ),
+    ] = "identity"
     history_days: Annotated[
         int,
         Setting("实时读数至少保存多少天（自数据日和最后一次写入起算）；日合计不删除"),
@@ -74,6 +82,11 @@ class DeviceSettings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["debug", "info", "warning", "error"], Setting("日志级别（写到标准错误）")
     ] = "info"
     log_json: Annotated[bool, Setting("日志每行写成一个 JSON 对象")] = False
+
+    def __post_init__(self) -> None:
+        reason = unavailable(self.content_encoding)
+        if reason is not None:
+            raise ValueError(f"设置项 content_encoding：{reason}")
 
     @property
     def attempts(self) -> int:

@@ -71,8 +71,12 @@ class PlatformSettings(Struct, frozen=True, kw_only=True):
     record_limit: Annotated[Positive, Setting("一个批次最多的记录数")] = 200_000
     body_limit_mb: Annotated[Positive, Setting("一个请求体的上限，MB；超出者答 HTTP 413")] = 64
     body_budget_mb: Annotated[
-        Positive, Setting("同时在途的所有请求体合计的上限，MB；超出者等待，久候者答 E1001 稍后重试")
-    ] = 512
+        Positive,
+        Setting(
+            "同时在途的所有请求体（解压后）合计的上限，MB，由各工作进程均分；\n"
+            "超出者等待，久候者答 E1001 稍后重试"
+        ),
+    ] = 256
     header_seconds: Annotated[Seconds, Setting("收齐请求头的时限，秒")] = 10.0
     body_seconds: Annotated[
         Seconds, Setting("收请求体的时限，秒；平均速率不低于 body_min_rate 者再得同样长的时间")
@@ -82,11 +86,19 @@ class PlatformSettings(Struct, frozen=True, kw_only=True):
     ] = 32_768
     handshake_seconds: Annotated[Seconds, Setting("TLS 握手的时限，秒")] = 10.0
     idle_seconds: Annotated[Seconds, Setting("空闲连接保持的时间，秒")] = 75.0
+    workers: Annotated[
+        Annotated[int, Meta(ge=1, le=64)],
+        Setting("工作进程数，共用各监听端口；一般不超过处理器核数"),
+    ] = 1
     worker_threads: Annotated[
-        Annotated[int, Meta(ge=1, le=64)], Setting("同时处理请求的线程数")
+        Annotated[int, Meta(ge=1, le=64)], Setting("每个工作进程中同时处理请求的线程数")
     ] = 8
+    heavy_threads: Annotated[
+        Annotated[int, Meta(ge=1, le=64)],
+        Setting("每个工作进程中另有几个线程处理大请求体（1 MB 以上）；每个约占 100 MB 内存"),
+    ] = 2
     waiting_requests: Annotated[
-        Positive, Setting("等待处理的请求数上限；超出者答 E1001 稍后重试")
+        Positive, Setting("每个工作进程中等待处理的请求数上限；超出者答 E1001 稍后重试")
     ] = 512
     download_page_size: Annotated[
         Annotated[int, Meta(ge=1, le=1_000_000)], Setting("下载采集数据每页的记录数")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import socket
 import ssl
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from structlog.testing import capture_logs
 
-from nenghao.platform.web.limits import BodyBudget, Limits
-from tests.platform.web.wire import PATIENCE, head, station
+from nenghao.platform.web.limits import BodyBudget, BodyRoom, Limits
+from tests.platform.web.wire import PATIENCE, chunk, head, station
 from tests.security.pki import CODE, Pki
 
 MB = 1_000_000
@@ -214,16 +218,87 @@ def test_waiting_for_room_does_not_count_against_the_client(pki: Pki) -> None:
 def test_the_budget_tells_those_who_wait_in_their_order() -> None:
     budget, told = BodyBudget(10), list[str]()
     budget.take(30)
-    for name in ("first", "gone", "second"):
-        budget.wait(name, lambda name=name: told.append(name))  # type: ignore[misc]
+    for name, size in (("first", 4), ("gone", 1), ("second", 4), ("third", 3)):
+        budget.wait(name, partial(tuple[int, int], (size, 0)), partial(told.append, name))
     budget.leave("gone")
     budget.leave("nobody")
     budget.release(15)
     assert (budget.full, told) == (True, [])
-    budget.release(14)
-    assert (budget.full, told) == (False, ["first"])
+    budget.release(9)
+    assert (budget.used, told) == (10, ["first"])
+    assert not budget.reserve(1)  # nobody overtakes
+    budget.release(3)
+    assert (budget.used, told) == (7, ["first"])
     budget.release(1)
-    assert told == ["first", "second"]
+    assert (budget.used, told) == (10, ["first", "second"])
+    budget.leave("third")
+    budget.release(10)
+    assert (budget.used, told) == (0, ["first", "second"])
+
+
+def test_what_exceeds_the_whole_budget_is_let_in_alone() -> None:
+    budget = BodyBudget(10)
+    assert budget.reserve(30)
+    assert not budget.reserve(1)
+    budget.release(30)
+    assert budget.reserve(1)
+
+
+def test_whoever_stood_behind_one_who_gave_up_is_told() -> None:
+    budget, told = BodyBudget(10), list[str]()
+    budget.take(5)
+    budget.wait("large", lambda: (10, 0), lambda: told.append("large"))
+    budget.wait("small", lambda: (5, 0), lambda: told.append("small"))
+    budget.leave("large")
+    assert (budget.used, told) == (10, ["small"])
+
+
+def test_bodies_that_come_at_the_same_time_do_not_fill_the_budget_half_read(pki: Pki) -> None:
+    """Forty at once and room for two: all are answered, none waits for another's second half."""
+    limits = Limits(body_budget=1_000_000, budget_seconds=PATIENCE)
+    with station(pki, limits) as running, contextlib.ExitStack() as clients:
+        wires = [clients.enter_context(running.connect()) for _ in range(40)]
+        with ThreadPoolExecutor(len(wires)) as threads:
+            for sent in [threads.submit(wire.post, b"x" * 500_000) for wire in wires]:
+                sent.result(PATIENCE)
+        assert [wire.reply()["length"] for wire in wires] == [500_000] * 40
+
+
+def test_bodies_without_a_length_share_the_budget_too(pki: Pki) -> None:
+    limits = Limits(body_budget=50_000, budget_seconds=0.15)
+    with station(pki, limits) as running, running.connect() as one, running.connect() as two:
+        one.post(b"x" * 60_000, "/hold")
+        assert running.app.entered.wait(PATIENCE)
+        two.send(head("/second", None, extra="Transfer-Encoding: chunked"))
+        two.send(chunk(b"y" * 20_000))
+        assert two.reply()["busy"]
+        running.app.release.set()
+        assert one.reply()["length"] == 60_000
+        with running.connect() as three:
+            three.send(head("/third", None, extra="Transfer-Encoding: chunked"))
+            three.send(chunk(b"y" * 20_000) * 2 + b"0\r\n\r\n")
+            assert three.reply()["length"] == 40_000
+
+
+def test_room_for_what_is_unpacked() -> None:
+    asyncio.run(_room_for_what_is_unpacked())
+
+
+async def _room_for_what_is_unpacked() -> None:
+    budget = BodyBudget(100)
+    one, two = BodyRoom(budget, PATIENCE), BodyRoom(budget, 0.01)
+    assert one.reserve(60)
+    assert two.reserve(10)
+    assert not await two.grow(50)
+    assert (two.charge, budget.used) == (10, 70)
+    growing = asyncio.create_task(one.grow(95))
+    await asyncio.sleep(0)
+    two.release()
+    assert await growing
+    assert (one.charge, budget.used) == (95, 95)
+    assert await one.grow(300)  # nobody else holds anything: whom should it wait for
+    one.release()
+    assert budget.used == 0
 
 
 def drip(connection: socket.socket, data: bytes) -> None:

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import signal
 import socket
 import ssl
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import nenghao
 from nenghao.platform.web.limits import Limits
 from nenghao.platform.web.server import BindError, Listener, bind, serving
+from tests.platform.web.processes import process
 from tests.platform.web.wire import HOST, PATIENCE, EchoApp, Station, Wire, head
 from tests.security.pki import Pki
 
@@ -134,54 +130,6 @@ def test_leaving_the_block_finishes_the_request_in_flight(pki: Pki) -> None:
             assert (status, headers["connection"]) == (200, "close")
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((HOST, running["device"].port), timeout=PATIENCE)
-
-
-class Process:
-    """A serving process of its own, to be ended by a signal."""
-
-    def __init__(self, pki: Pki, *, grace: float, end: float) -> None:
-        root = Path(__file__).parents[3]
-        paths = [str(root), str(Path(nenghao.__file__).parents[1])]
-        self._popen = subprocess.Popen(
-            [sys.executable, "-m", "tests.platform.web.served", pki.root, str(grace), str(end)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=root,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-        )
-        port = int(self.line().removeprefix("ready "))
-        listener = Listener("device", HOST, port, None)
-        self.station = Station(pki, listener, EchoApp())
-
-    def line(self) -> str:
-        """The next line that it prints."""
-        assert self._popen.stdout is not None
-        return self._popen.stdout.readline().strip()
-
-    def signal(self, number: int = signal.SIGTERM) -> None:
-        self._popen.send_signal(number)
-
-    def end(self) -> tuple[int, float, str]:
-        """Wait for the end: (exit code, seconds that it took, stderr)."""
-        began = time.monotonic()
-        _, errors = self._popen.communicate(timeout=PATIENCE)
-        return self._popen.returncode, time.monotonic() - began, errors
-
-    def close(self) -> None:
-        """Nothing of a failed test stays behind."""
-        if self._popen.poll() is None:
-            self._popen.kill()
-            self._popen.communicate()
-
-
-@contextlib.contextmanager
-def process(pki: Pki, *, grace: float = 0.3, end: float = 7.5) -> Iterator[Process]:
-    made = Process(pki, grace=grace, end=end)
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from nenghao.platform.web.limits import BodyBudget, Limits
+from nenghao.platform.web.limits import BodyRoom, Limits
 
 if TYPE_CHECKING:
     from uvicorn._types import (
@@ -79,14 +79,19 @@ class RateFloor:
             self._too_slow()
 
 
-def metered(app: ASGI3Application, budget: BodyBudget, charge: int) -> ASGI3Application:
-    """`app`, which gives `charge` bytes back to the budget when it has answered."""
+BODY_ROOM = "body_room"
+"""Key of `scope["state"]` under which a request's `BodyRoom` stands, for what it unpacks to."""
+
+
+def metered(app: ASGI3Application, room: BodyRoom) -> ASGI3Application:
+    """`app`, which gives its room back to the budget when it has answered."""
 
     async def run(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        scope.setdefault("state", {})[BODY_ROOM] = room
         try:
             await app(scope, receive, send)
         finally:
-            budget.release(charge)
+            room.release()
 
     return run
 
@@ -103,9 +108,14 @@ def without_body(app: ASGI3Application) -> ASGI3Application:
     return run
 
 
+def too_large_text(limit: int) -> str:
+    """What HTTP 413 says; `limit` in bytes is named in MB of 10⁶."""
+    return f"请求体超过上限 {limit / 1_000_000:g} MB"
+
+
 def too_large(limit: int) -> ASGI3Application:
-    """Answers HTTP 413 and closes; `limit` in bytes is named in MB of 10⁶."""
-    body = f"请求体超过上限 {limit / 1_000_000:g} MB".encode()
+    """Answers HTTP 413 and closes; `limit` in bytes."""
+    body = too_large_text(limit).encode()
 
     async def run(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         await send(
@@ -122,3 +132,21 @@ def too_large(limit: int) -> ASGI3Application:
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
     return run
+
+
+class LingeringTransport(asyncio.Transport):
+    """What a refusal is written to: closing it waits for the client to finish sending."""
+
+    def __init__(self, transport: asyncio.Transport, linger: Callable[[], None]) -> None:
+        super().__init__()
+        self._transport = transport
+        self._linger = linger
+
+    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
+        self._transport.write(data)
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        self._linger()

@@ -7,6 +7,7 @@ decided here. Refusals and errors are `endpoint`'s business.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -18,7 +19,7 @@ from starlette.routing import Route
 from nenghao.platform import configuration, dictionary, download, intake, journal, registry
 from nenghao.platform.home import Home
 from nenghao.platform.settings import PlatformSettings
-from nenghao.platform.web.endpoint import Call, Interface, Platform, endpoint
+from nenghao.platform.web.endpoint import MEGABYTE, Call, Interface, Platform, endpoint
 from nenghao.platform.web.limits import Limits
 from nenghao.platform.web.server import Listener
 from nenghao.security.contexts import renewing_server_context
@@ -30,8 +31,6 @@ from nenghao.standard.messages.registration import RegistrationRequest
 from nenghao.standard.messages.version_check import VersionAnswer, VersionRequest
 
 log = structlog.get_logger(__name__)
-
-MEGABYTE = 1_000_000
 
 
 def register(platform: Platform, call: Call) -> bytes:
@@ -134,31 +133,34 @@ async def _not_allowed(request: Request, error: Exception) -> Response:
     return PlainTextResponse("只接受 POST 请求", 405, {"allow": "POST"})
 
 
+def place(settings: PlatformSettings) -> Listener:
+    """Where the device listener is to be bound; it has no application."""
+    return Listener("device", settings.listen_address, settings.device_port, None)
+
+
 def listener(home: Home, platform: Platform) -> Listener:
     """The device listener of a platform: mutual TLS, the device CA alone trusted (6.1-1)."""
     settings = platform.settings
     client_ca = home.authority().client_ca_file
-    return Listener(
-        "device",
-        settings.listen_address,
-        settings.device_port,
-        device_app(platform),
-        partial(
+    return replace(
+        place(settings),
+        app=device_app(platform),
+        ssl_factory=partial(
             renewing_server_context, home.server_chain, home.server_key, client_ca, _not_taken_up
         ),
-        limits_of(settings),
+        limits=limits_of(settings),
     )
 
 
 def limits_of(settings: PlatformSettings) -> Limits:
-    """The limits on connections and bodies that the settings ask for."""
+    """The limits on connections and bodies that the settings ask for, of one worker."""
     return Limits(
         handshake_seconds=settings.handshake_seconds,
         header_seconds=settings.header_seconds,
         body_seconds=settings.body_seconds,
         body_min_rate=settings.body_min_rate,
         body_limit=settings.body_limit_mb * MEGABYTE,
-        body_budget=settings.body_budget_mb * MEGABYTE,
+        body_budget=settings.body_budget_mb * MEGABYTE // settings.workers,
         keep_alive_seconds=settings.idle_seconds,
     )
 

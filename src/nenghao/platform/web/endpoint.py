@@ -11,8 +11,8 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -28,15 +28,17 @@ from nenghao.platform import audit, journal, registry
 from nenghao.platform.registry import IdentityRefusal
 from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.store.engine import Store
+from nenghao.platform.web.bodies import BODY_ROOM, too_large_text
+from nenghao.platform.web.encodings import IDENTITY, Arrived, TooLarge, encoding_of
+from nenghao.platform.web.limits import BodyRoom
 from nenghao.platform.web.protocol import BodyBudgetExceeded, IdentityError, peer_identity
 from nenghao.security.identity import PeerIdentity
-from nenghao.standard.findings import Finding, quote
+from nenghao.standard.findings import Finding
 from nenghao.standard.messages import Acknowledgement, write
 from nenghao.standard.replies import (
     SUCCESS_CODE,
     Busy,
     DatabaseFault,
-    IllegalFormat,
     PlatformFault,
     Refusal,
     RequestError,
@@ -45,6 +47,11 @@ from nenghao.standard.replies import (
 log = structlog.get_logger(__name__)
 
 JSON = "application/json; charset=utf-8"
+
+
+MEGABYTE = 1_000_000
+HEAVY_BYTES = MEGABYTE
+"""A larger body is heavy: the day of a usual unit (0.4 to 1 MB) is not."""
 
 
 class Platform:
@@ -60,6 +67,14 @@ class Platform:
         self.settings = settings
         self.clock = clock
         self.limiter = CapacityLimiter(settings.worker_threads)
+        self.heavy_limiter = CapacityLimiter(settings.heavy_threads)
+        """Apart for large bodies: a few at a time, since each takes many times its size while it
+        is worked on, and small ones never wait behind them."""
+        self.body_limit = settings.body_limit_mb * MEGABYTE
+
+    def limiter_for(self, size: int) -> CapacityLimiter:
+        """What a body of `size` bytes, unpacked, waits for."""
+        return self.limiter if size <= HEAVY_BYTES else self.heavy_limiter
 
 
 @dataclass(frozen=True)
@@ -71,6 +86,10 @@ class Call:
     body: bytes
     now: datetime
     address: str
+    encoding: str = IDENTITY
+    """How the body came (`encodings`)."""
+    raw: bytes = b""
+    """The body as it came: `body` itself, or that compressed."""
 
     @property
     def actor(self) -> str:
@@ -107,17 +126,19 @@ def endpoint(platform: Platform, interface: Interface) -> Callable[[Request], Aw
     async def answer(request: Request) -> Response:
         began = time.perf_counter()
         path = request.url.path
-        address = request.client.host if request.client else ""
+        address = _address(request)
         size = 0
         try:
-            body = await request.body()
-            size = len(body)
-            _check_encoding(request.headers)
-            _check_crowd(platform)
-            work = partial(
-                _serve, platform, interface, request.scope, path, body, platform.clock(), address
+            raw = await _body_of(request)
+            size = len(raw)
+            arrived = Arrived(raw, encoding_of(_encoding_header(request)))
+            del raw
+            reply = await _work(platform, interface, request, arrived)
+        except TooLarge:
+            log.warning("请求体过大", path=path, size=size, address=address)
+            return Response(
+                too_large_text(platform.body_limit), 413, media_type="text/plain; charset=utf-8"
             )
-            reply = await to_thread.run_sync(work, limiter=platform.limiter)
         except ClientDisconnect:  # nobody is there to read an answer
             return Response(status_code=400)
         except (BodyBudgetExceeded, MemoryError):
@@ -140,35 +161,74 @@ def endpoint(platform: Platform, interface: Interface) -> Callable[[Request], Aw
     return answer
 
 
-def _check_encoding(headers: Mapping[str, str]) -> None:
-    coding = headers.get("content-encoding", "identity").strip().lower()
-    if coding not in ("", "identity"):
-        raise IllegalFormat([Finding("Content-Encoding", "不支持压缩的请求体", quote(coding))])
+async def _body_of(request: Request) -> bytes:
+    """The whole body, without a copy where it comes in one piece, as the listener gives it.
+
+    Starlette would join that one piece with an empty one, and keep both.
+    """
+    parts: list[bytes] = []
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        if part := message.get("body"):
+            parts.append(part)
+        if not message.get("more_body"):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _check_crowd(platform: Platform) -> None:
-    waiting = platform.limiter.statistics().tasks_waiting
-    if waiting >= platform.settings.waiting_requests:
-        raise Busy
+def _encoding_header(request: Request) -> str:
+    return ",".join(request.headers.getlist("content-encoding"))
+
+
+async def _work(
+    platform: Platform, interface: Interface, request: Request, arrived: Arrived
+) -> _Reply:
+    """Have a worker thread serve the request, once there is room for its unpacked body."""
+    room: BodyRoom | None = None
+    if arrived.encoding != IDENTITY:
+        room = request.scope.get("state", {}).get(BODY_ROOM)
+    now = platform.clock()
+
+    async def within(limit: int) -> _Reply:
+        if room is not None and not await room.grow(len(arrived.raw) + limit):
+            raise Busy
+        limiter = platform.limiter_for(limit)
+        if limiter.statistics().tasks_waiting >= platform.settings.waiting_requests:
+            raise Busy
+        work = partial(_serve, platform, interface, request, arrived, limit, now)
+        return await to_thread.run_sync(work, limiter=limiter)
+
+    hint = arrived.hint(platform.body_limit)
+    try:
+        return await within(hint)
+    except TooLarge:
+        if hint >= platform.body_limit:
+            raise
+    return await within(platform.body_limit)  # it did not say what it needs
 
 
 def _serve(
     platform: Platform,
     interface: Interface,
-    scope: Mapping[str, Any],
-    path: str,
-    body: bytes,
+    request: Request,
+    arrived: Arrived,
+    limit: int,
     now: datetime,
-    address: str,
 ) -> _Reply:
     """In a worker thread: the service's answer, or the refusal that its exception stands for."""
+    path, address = request.url.path, _address(request)
     try:
-        identity = peer_identity(scope)
+        identity = peer_identity(request.scope)
     except IdentityError as error:
         return _foreign(platform, interface, path, now, address, str(error))
-    call = Call(identity, path, body, now, address)
+    call = Call(identity, path, arrived.raw, now, address, arrived.encoding, arrived.raw)
     try:
+        if arrived.encoding != IDENTITY:
+            call = replace(call, body=arrived.unpacked(limit))
         reply = _Reply(interface.service(platform, call))
+    except TooLarge:
+        raise
     except MemoryError:
         reply = _refused(Busy())
     except RequestError as refusal:
@@ -183,6 +243,10 @@ def _serve(
         reply = _refused(PlatformFault(reference=_logged("未预料的错误", path, call.actor)))
     reply.told["unit"] = call.actor
     return reply
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _refused(refusal: Refusal) -> _Reply:

@@ -6,6 +6,7 @@ seconds, all sizes bytes; MB is 10⁶.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,9 +31,9 @@ class Limits:
     leaves room for TLS, TCP and loss. Who sends a byte now and then is cut after 60 s."""
     body_limit: int = 64_000_000
     """Largest body; beyond it the answer is HTTP 413."""
-    body_budget: int = 512_000_000
-    """Bodies of all connections together, from their first byte until they are answered."""
-    budget_seconds: float = 10
+    body_budget: int = 256_000_000
+    """Bodies of all connections together, unpacked, from their first byte until the answer."""
+    budget_seconds: float = 30
     """How long a request waits for room in the budget before it is answered E1001 稍后重试."""
     keep_alive_seconds: float = 75
     """How long an idle connection is kept."""
@@ -50,25 +51,39 @@ class Limits:
     """When the platform stops: how long requests in flight may take to finish."""
 
 
+_Waiting = tuple[Callable[[], tuple[int, int]], Callable[[], None]]
+"""What one who waits needs and holds already, and how it is told."""
+
+
 class BodyBudget:
     """Bytes of request bodies in memory, over all connections of a listener.
 
-    Whoever finds it `full` stops reading and asks to be told by `wait`; those who wait are told
-    in order of arrival, as many at a time as there is room for.
+    A body whose length is announced is counted whole before it is read, so that whoever has begun
+    can also finish: were bodies counted as they come, forty of them could fill the budget half
+    read and all wait for each other. What comes without a length is counted as it comes. Those
+    who wait are told in the order of their asking, as soon as there is room for what they need;
+    whoever holds all that is held, be it nothing, is let in whatever it needs.
     """
-
-    _SHARE = 256 * 1024
-    """What one connection can bring at a time: its TLS buffer."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.used = 0
-        self._waiting: OrderedDict[object, Callable[[], None]] = OrderedDict()
+        self._waiting: OrderedDict[object, _Waiting] = OrderedDict()
 
     @property
     def full(self) -> bool:
         """True when nothing more should be read."""
         return self.used >= self.limit
+
+    def reserve(self, size: int, held: int = 0) -> bool:
+        """Count `size` bytes if there is room for them and nobody waits; say whether.
+
+        `held` bytes are counted for who asks already.
+        """
+        if size > 0 and (self._waiting or not self._fits(size, held)):
+            return False
+        self.used += size
+        return True
 
     def take(self, size: int) -> None:
         """Count bytes that have arrived; always possible, since they are in memory already."""
@@ -77,16 +92,96 @@ class BodyBudget:
     def release(self, size: int) -> None:
         """Give bytes back and tell those who wait, as far as there is room."""
         self.used -= size
-        room = self.limit - self.used
-        while self._waiting and room > 0:
-            room -= self._SHARE
-            _, tell = self._waiting.popitem(last=False)
-            tell()
+        self._admit()
 
-    def wait(self, who: object, tell: Callable[[], None]) -> None:
-        """Have `tell` called once there is room; it stands for `who` in the queue."""
-        self._waiting[who] = tell
+    def wait(
+        self, who: object, needs: Callable[[], tuple[int, int]], tell: Callable[[], None]
+    ) -> None:
+        """Have `tell` called once what `who` needs by then is counted, in the order of asking.
+
+        `needs` says how many bytes more, and how many are held by who asks.
+        """
+        self._waiting[who] = (needs, tell)
 
     def leave(self, who: object) -> None:
         """Stop waiting; nothing happens to one who does not wait."""
-        self._waiting.pop(who, None)
+        if self._waiting.pop(who, None) is not None:
+            self._admit()  # whoever stood behind may need less
+
+    def _fits(self, size: int, held: int) -> bool:
+        return self.used <= held or self.used + size <= self.limit
+
+    def _admit(self) -> None:
+        while self._waiting:
+            who, (needs, tell) = next(iter(self._waiting.items()))
+            size, held = needs()
+            if not self._fits(size, held):
+                return
+            del self._waiting[who]
+            self.used += size
+            tell()
+
+
+class BodyRoom:
+    """What one request holds of the budget, from its first byte until it is answered."""
+
+    def __init__(self, budget: BodyBudget, seconds: float) -> None:
+        """`seconds` is how long `grow` waits."""
+        self.charge = 0
+        """Bytes counted for it."""
+        self._budget = budget
+        self._seconds = seconds
+
+    def cover(self, size: int) -> None:
+        """Count what has arrived, as far as it is more than was counted before."""
+        if size > self.charge:
+            self._budget.take(size - self.charge)
+            self.charge = size
+
+    def reserve(self, size: int) -> bool:
+        """Have at least `size` bytes counted, if there is room at once; say whether."""
+        more = max(size - self.charge, 0)
+        if not self._budget.reserve(more, self.charge):
+            return False
+        self.charge += more
+        return True
+
+    def wait(self, size: int, tell: Callable[[], None]) -> None:
+        """Have `tell` called once at least `size` bytes are counted."""
+
+        def needs() -> tuple[int, int]:
+            return max(size - self.charge, 0), self.charge
+
+        def granted() -> None:
+            self.charge += needs()[0]
+            tell()
+
+        self._budget.wait(self, needs, granted)
+
+    def leave(self) -> None:
+        """Stop waiting."""
+        self._budget.leave(self)
+
+    async def grow(self, size: int) -> bool:
+        """Wait for room for `size` bytes in all, as what is unpacked needs; False: there is none.
+
+        Of the event loop that the listener runs in.
+        """
+        if self.reserve(size):
+            return True
+        room = asyncio.Event()
+        self.wait(size, room.set)
+        try:
+            async with asyncio.timeout(self._seconds):
+                await room.wait()
+        except TimeoutError:
+            return room.is_set()
+        finally:
+            self.leave()
+        return True
+
+    def release(self) -> None:
+        """Give everything back; stops waiting."""
+        self.leave()
+        held, self.charge = self.charge, 0
+        self._budget.release(held)

@@ -28,12 +28,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from nenghao.platform.web.bodies import (
     BodyBudgetExceeded,
+    LingeringTransport,
     RateFloor,
     metered,
     too_large,
     without_body,
 )
-from nenghao.platform.web.limits import BodyBudget, Limits
+from nenghao.platform.web.limits import BodyBudget, BodyRoom, Limits
 from nenghao.security.identity import IdentityError, PeerIdentity, identity_of
 
 if TYPE_CHECKING:
@@ -53,6 +54,9 @@ __all__ = [
 PEER_CERTIFICATE = "peer_certificate"
 """Key of `scope["state"]` under which the client certificate stands, DER; absent without one."""
 
+_STEP = 256 * 1024
+"""What a connection can bring at a time: its TLS buffer."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -71,14 +75,17 @@ def peer_identity(scope: Mapping[str, Any]) -> PeerIdentity:
 class _Incoming:
     """A request that the application has not been called for yet."""
 
-    __slots__ = ("app", "charge", "oversize")
+    __slots__ = ("app", "length", "oversize", "room", "size")
 
-    def __init__(self, oversize: bool) -> None:
+    def __init__(self, length: int, oversize: bool, room: BodyRoom) -> None:
+        self.length = length
+        """Bytes of its body as announced; 0 when nothing was said."""
         self.oversize = oversize
         self.app: ASGI3Application | None = None
         """Set once it is this request's turn on the connection."""
-        self.charge = 0
-        """Bytes of its body, counted in the budget."""
+        self.room = room
+        self.size = 0
+        """Bytes of its body that have come."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -99,7 +106,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._budget = budget
         self._raw = raw
         self._incoming: dict[RequestResponseCycle, _Incoming] = {}
-        self._oversize_announced = False
+        self._announced = 0
+        """Length of the present request's body, as its headers say."""
         self._overhead = 0
         self._body_came = False
         self._broken = False
@@ -108,6 +116,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._header_timer: asyncio.TimerHandle | None = None
         self._window = RateFloor(self.loop, limits, self._too_slow)
         self._budget_timer: asyncio.TimerHandle | None = None
+        self._waiting: BodyRoom | None = None
+        """Whose body waits for room in the budget."""
         self._linger_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
 
@@ -130,11 +140,12 @@ class GuardedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self._window.stop()
         self._stop_waiting()
-        held = sum(request.charge for request in self._incoming.values())
+        held = list(self._incoming.values())
         self._incoming.clear()
         self.pipeline.clear()
         super().connection_lost(exc)
-        self._budget.release(held)
+        for request in held:
+            request.room.release()
 
     def shutdown(self) -> None:
         """The server stops: close when idle, else after the request under way."""
@@ -182,7 +193,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._oversize_announced = False
+        self._announced = 0
         self._await_headers()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -193,7 +204,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._stop_header_timer()
         self._overhead = 0
         length = next((value for name, value in self.headers if name == b"content-length"), b"0")
-        self._oversize_announced = int(length) > self._limits.body_limit
+        self._announced = int(length)
         waiting = len(self.pipeline)
         super().on_headers_complete()
         if len(self.pipeline) > waiting:
@@ -239,7 +250,12 @@ class GuardedProtocol(HttpToolsProtocol):
     # --- the body -----------------------------------------------------------------------
 
     def _request(self, cycle: RequestResponseCycle) -> _Incoming:
-        return self._incoming.setdefault(cycle, _Incoming(self._oversize_announced))
+        request = self._incoming.get(cycle)
+        if request is None:
+            oversize = self._announced > self._limits.body_limit
+            room = BodyRoom(self._budget, self._limits.budget_seconds)
+            request = self._incoming[cycle] = _Incoming(self._announced, oversize, room)
+        return request
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """uvicorn: it is this request's turn. The application waits until the body is there."""
@@ -254,7 +270,7 @@ class GuardedProtocol(HttpToolsProtocol):
                 cycle.waiting_for_100_continue = False
                 self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self._window.start()
-            self._check_budget(request)
+            self._find_room(request, request.length)
 
     def on_body(self, body: bytes) -> None:
         self._body_came = True
@@ -264,15 +280,19 @@ class GuardedProtocol(HttpToolsProtocol):
             self._discard(len(body))
         elif request.oversize:
             return  # its turn has not come yet
-        elif request.charge + len(body) > self._limits.body_limit:
+        elif request.size + len(body) > self._limits.body_limit:
             request.oversize = True
             if request.app is not None:
                 self._refuse(self.cycle, request, too_large(self._limits.body_limit))
         else:
             self.cycle.body += body
-            request.charge += len(body)
-            self._budget.take(len(body))
-            self._check_budget(request)
+            request.size += len(body)
+            if self._waiting is None:
+                # What comes while it waits is the connection's own buffer: were it counted, those
+                # who wait would take the room that they wait for.
+                request.room.cover(request.size)
+            if request.size > request.length and self._budget.full:
+                self._find_room(request, request.size + _STEP)
 
     def on_message_complete(self) -> None:
         self._window.stop()
@@ -292,7 +312,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _call(self, cycle: RequestResponseCycle, app: ASGI3Application, request: _Incoming) -> None:
         """Call the application; its body counts in the budget until it has answered."""
         del self._incoming[cycle]
-        super()._start_asgi_task(cycle, metered(app, self._budget, request.charge))
+        super()._start_asgi_task(cycle, metered(app, request.room))
 
     def _refuse(
         self, cycle: RequestResponseCycle, request: _Incoming, app: ASGI3Application
@@ -303,23 +323,24 @@ class GuardedProtocol(HttpToolsProtocol):
         del self._incoming[cycle]
         cycle.body = bytearray()
         cycle.keep_alive = False
-        cycle.transport = _LingeringTransport(self)
-        self._budget.release(request.charge)
+        cycle.transport = LingeringTransport(self.transport, self.linger)
+        request.room.release()
         super()._start_asgi_task(cycle, app)
 
     # --- waiting for room in the budget -------------------------------------------------
 
-    def _check_budget(self, request: _Incoming) -> None:
+    def _find_room(self, request: _Incoming, size: int) -> None:
+        """Go on reading once `size` bytes of the body are counted; not for ever."""
         app = request.app
-        if self._budget.full and self._budget_timer is None and app is not None:
-            self.flow.pause_reading()
-            self._window.pause()
-            self._budget.wait(self, self._room)
-            self._budget_timer = self.loop.call_later(
-                self._limits.budget_seconds, self._no_room, app
-            )
+        if app is None or self._waiting is not None or request.room.reserve(size):
+            return
+        self.flow.pause_reading()
+        self._window.pause()
+        self._waiting = request.room
+        request.room.wait(size, self._has_room)
+        self._budget_timer = self.loop.call_later(self._limits.budget_seconds, self._no_room, app)
 
-    def _room(self) -> None:
+    def _has_room(self) -> None:
         self._stop_waiting()
         self._window.resume()
         self.flow.resume_reading()
@@ -332,7 +353,9 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._budget_timer is not None:
             self._budget_timer.cancel()
             self._budget_timer = None
-            self._budget.leave(self)
+        if self._waiting is not None:
+            self._waiting.leave()
+            self._waiting = None
 
     # --- after a refusal: keep reading for a while --------------------------------------
 
@@ -370,23 +393,6 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._write_timer is not None:
             self._write_timer.cancel()
             self._write_timer = None
-
-
-class _LingeringTransport(asyncio.Transport):
-    """What a refusal is written to: closing it waits for the client to finish sending."""
-
-    def __init__(self, protocol: GuardedProtocol) -> None:
-        super().__init__()
-        self._protocol = protocol
-
-    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
-        self._protocol.transport.write(data)
-
-    def is_closing(self) -> bool:
-        return self._protocol.transport.is_closing()
-
-    def close(self) -> None:
-        self._protocol.linger()
 
 
 def _address(client: tuple[str, int] | None) -> str:

@@ -2,8 +2,8 @@
 
 A `Listener` is one application on one address with its own TLS context and limits; the process
 serves several in one event loop. Everything is bound before anything accepts (`bind`), and the
-serving itself (`Server`) takes bound sockets, so that several worker processes can later share
-them: the parent binds, each worker serves.
+serving itself (`Server`) takes bound sockets, so that several processes can share them
+(`workers`): the parent binds, each worker adopts and serves.
 
 The end: on SIGTERM or SIGINT accepting stops, idle connections are closed, requests in flight
 are finished, and after `Limits.grace_seconds` whoever is left is cut off, so that the process
@@ -18,7 +18,6 @@ import os
 import signal
 import socket
 import ssl
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,15 +28,15 @@ import structlog
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from nenghao.platform.web.ending import SIGNALS, Ending, obey_signals
 from nenghao.platform.web.handshake import Handshake
 from nenghao.platform.web.limits import BodyBudget, Limits
 from nenghao.platform.web.protocol import GuardedProtocol
 
 log = structlog.get_logger(__name__)
 
-END_SECONDS = 7.5
-"""After a signal: when the process ends even if a service is still at work."""
 _SETTLE_SECONDS = 0.5
+_BACKLOG = 2048
 _TICK = 0.02
 
 
@@ -92,6 +91,15 @@ def bind(listeners: Sequence[Listener]) -> tuple[Bound, ...]:
             each.close()
         raise
     return tuple(bound)
+
+
+def adopt(bound: Sequence[Bound], listeners: Sequence[Listener]) -> tuple[Bound, ...]:
+    """The sockets that were bound for listeners of the same names, to serve these."""
+    named = {listener.name: listener for listener in listeners}
+    return tuple(
+        Bound(replace(named[each.listener.name], port=each.listener.port), each.sockets)
+        for each in bound
+    )
 
 
 def _bind(listener: Listener) -> Bound:
@@ -149,7 +157,10 @@ class _Station:
         """Begin to accept."""
         loop = asyncio.get_running_loop()
         for each in self.bound.sockets:
-            server = await loop.create_server(self._protocol, sock=each, backlog=2048)
+            # asyncio accepts as many at a time as the backlog: a worker would take a whole burst
+            # while the one beside it idles. So one at a time, and the kernel keeps the queue.
+            server = await loop.create_server(self._protocol, sock=each, backlog=1)
+            each.listen(_BACKLOG)
             self._servers.append(server)
 
     def _protocol(self) -> asyncio.Protocol:
@@ -249,14 +260,26 @@ def run(listeners: Sequence[Listener], on_ready: Callable[[Listener], None]) -> 
     still be at work 7.5 s after the signal, the process ends there and then, with exit code 0:
     nothing of it was acknowledged, and the store undoes what was not committed.
     """
-    bound = bind(listeners)
+    run_bound(bind(listeners), on_ready, obey_signals)
+
+
+def run_bound(
+    bound: Sequence[Bound],
+    on_ready: Callable[[Listener], None],
+    obey: Callable[[Ending], None],
+) -> None:
+    """`run` on sockets that are bound already, and closed at the end.
+
+    `obey` sets the signal handlers that call the `Ending`; what was set before is put back.
+    """
     server = Server(bound)
-    asked = _Asked(server)
-    previous = {number: signal.signal(number, asked) for number in (signal.SIGTERM, signal.SIGINT)}
+    ending = Ending(server.hurry)
+    previous = {number: signal.getsignal(number) for number in SIGNALS}
+    obey(ending)
     try:
-        asyncio.run(_serve(server, on_ready, asked.wait))
+        asyncio.run(_serve(server, on_ready, ending.wait))
     finally:
-        asked.done()
+        ending.done()
         for number, handler in previous.items():
             signal.signal(number, handler)
         for each in bound:
@@ -276,42 +299,6 @@ async def _serve(
     finally:
         waiting.cancel()
         await server.stop()
-
-
-class _Asked:
-    """Signal handler: the first signal asks for an orderly end, the second for a quick one."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._end = asyncio.Event()
-        self._signals = 0
-        self._watchdog = threading.Timer(END_SECONDS, _end_now)
-        self._watchdog.daemon = True
-
-    async def wait(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        if self._signals == 0:
-            await self._end.wait()
-
-    def __call__(self, number: int, frame: object) -> None:
-        self._signals += 1
-        if self._signals == 1:
-            self._watchdog.start()
-        if self._loop is not None:
-            act = self._end.set if self._signals == 1 else self._server.hurry
-            # From a signal handler only this wakes the loop.
-            self._loop.call_soon_threadsafe(act)
-
-    def done(self) -> None:
-        self._watchdog.cancel()
-
-
-def _end_now() -> None:
-    log.critical("停止超时：仍有请求在处理，进程立即结束")
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
 
 
 @contextlib.contextmanager
