@@ -5,7 +5,7 @@ the unit's head, read the frames concerned, merge, write what changed, append th
 body as it came, commit. So the order of merging is the order of receipts.
 
 How records become frames is `packing`'s business, what is odd about them `remarks`', which of two
-values stands `store.frames.merge`'s. Nothing here answers: it returns or raises a Refusal.
+values stands `store.frames_columns.merge`'s. Nothing here answers: it returns or raises a Refusal.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from nenghao.platform import advice, configuration, dictionary, journal, packing
 from nenghao.platform.packing import Batch, Key, Labels
 from nenghao.platform.registry import Peer
 from nenghao.platform.remarks import Context, Remarks, remark
-from nenghao.platform.store import frames
+from nenghao.platform.store import frames_codec
 from nenghao.platform.store.engine import Store, upsert
+from nenghao.platform.store.frames_codec import FrameCorrupt
+from nenghao.platform.store.frames_columns import FrameColumns, merge
 from nenghao.platform.store.schema import frame as frame_table
 from nenghao.platform.store.schema import unit_setting
 from nenghao.standard.findings import AdviceKind
@@ -35,6 +37,9 @@ _Item = TypeVar("_Item")
 
 _CHUNK = 400
 """Frames or data codes named in one query; databases limit the parameters of a statement."""
+
+_MANY = 16
+"""Data codes from which on a range of them is read instead of naming them."""
 
 
 class Settings(Protocol):
@@ -82,7 +87,7 @@ def upload(
     batch = packing.pack(records, labels, now)
     remarks = remark(batch, records, context)
     _refuse_strict(remarks, records, settings.strict)
-    encoded = {key: frames.encode(packed.frame) for key, packed in batch.frames.items()}
+    encoded = frames_codec.encode(batch.columns)
     packed_body = journal.Body.of(body)
     with store.write() as conn:
         sequence = journal.lock(conn, peer.unit_id) + 1
@@ -149,61 +154,102 @@ class _Outcome:
 
 
 def _merge(
-    conn: Connection, unit_id: int, batch: Batch, encoded: dict[Key, bytes], remarks: Remarks
+    conn: Connection, unit_id: int, batch: Batch, encoded: list[bytes], remarks: Remarks
 ) -> _Outcome:
-    outcome = _Outcome({}, batch.repeated, len(batch.replaced))
-    stored = _stored(conn, unit_id, encoded)
-    for key, data in encoded.items():
+    changed = dict(zip(batch.keys, encoded, strict=True))
+    stored = _stored(conn, unit_id, changed)
+    unchanged = batch.repeated
+    met = []
+    counts = batch.columns.counts.tolist() if stored else []
+    for number, key in enumerate(batch.keys if stored else ()):
         before = stored.get(key)
-        packed = batch.frames[key]
-        if before is None:
-            outcome.changed[key] = data
-            continue
-        if before == data:
-            outcome.unchanged += len(packed.records)
-            continue
-        held = packing.opened(key, before)
-        merged, beaten = frames.merge(held, packed.frame)
-        same = frames.agreeing(held, packed.frame)
-        after = data if merged is packed.frame else frames.encode(merged)
-        if after != before:
-            outcome.changed[key] = after
-        # A repeated record that comes before its first receipt by a clock set back loses nothing.
-        lost = {slot for slot in beaten if slot not in same}
-        outcome.unchanged += len(same)
-        outcome.lost += len(lost)
-        if lost:
-            slots = packed.frame.positions()
-            indexes = [index for at, index in enumerate(packed.records) if slots[at] in lost]
-            detail = "平台已有 uploadDate 更晚的数据，本条只留在上传日志中"
-            remarks.add(AdviceKind.SUPERSEDED, key.data_code, detail, "uploadDate", indexes)
+        if before == changed[key]:
+            unchanged += counts[number]
+            del changed[key]
+        elif before is not None:
+            met.append(number)
+    outcome = _Outcome(changed, unchanged, len(batch.replaced))
+    if met:
+        _merge_met(batch, met, stored, remarks, outcome)
     return outcome
+
+
+def _merge_met(
+    batch: Batch, met: list[int], stored: dict[Key, bytes], remarks: Remarks, outcome: _Outcome
+) -> None:
+    """Merge those frames of the batch that are stored already and differ."""
+    keys = [batch.keys[number] for number in met]
+    befores = [stored[key] for key in keys]
+    merged = merge(_opened(keys, befores), batch.columns.take(met))
+    for key, before, after in zip(keys, befores, frames_codec.encode(merged.frames), strict=True):
+        if after == before:
+            del outcome.changed[key]
+        else:
+            outcome.changed[key] = after
+    # A repeated record that comes before its first receipt by a clock set back loses nothing.
+    lost = merged.beaten & ~merged.same
+    outcome.unchanged += int(merged.same.sum())
+    outcome.lost += int(lost.sum())
+    if not lost.any():
+        return
+    begin = 0
+    detail = "平台已有 uploadDate 更晚的数据，本条只留在上传日志中"
+    for number in met:
+        records = batch.records[batch.columns.starts[number] : batch.columns.starts[number + 1]]
+        beaten = records[lost[begin : begin + len(records)]]
+        begin += len(records)
+        if len(beaten):
+            code = batch.keys[number].data_code
+            remarks.add(AdviceKind.SUPERSEDED, code, detail, "uploadDate", beaten)
+
+
+def _opened(keys: list[Key], befores: list[bytes]) -> FrameColumns:
+    try:
+        return frames_codec.decode(befores)
+    except FrameCorrupt as error:
+        raise packing.damaged(keys[error.number]) from error
 
 
 def _stored(conn: Connection, unit_id: int, wanted: Collection[Key]) -> dict[Key, bytes]:
     """Those of the wanted frames that the unit has."""
     table = frame_table
+    columns = (table.c.stat_type, table.c.frame, table.c.data_code, table.c.source)
     found: dict[Key, bytes] = {}
-    by_type: dict[int, tuple[set[int], set[str]]] = {}
+    for where in _conditions(wanted):
+        query = select(*columns, table.c.planes).where(table.c.unit_id == unit_id, *where)
+        for *key_columns, planes in conn.execute(query):
+            key = Key(*key_columns)
+            if key in wanted:
+                found[key] = planes
+    return found
+
+
+def _conditions(wanted: Collection[Key]) -> Iterator[list[ColumnElement[bool]]]:
+    """Conditions that together find all wanted frames: for each statType one, as a rule.
+
+    An ordinary batch has each of many items on each of few days: then its frames lie close
+    together, and a range finds them without naming them. Others are named in chunks.
+    """
+    table = frame_table
+    by_type: dict[int, tuple[set[int], set[str], list[Key]]] = {}
     for key in wanted:
-        numbers, codes = by_type.setdefault(key.stat_type, (set(), set()))
+        numbers, codes, keys = by_type.setdefault(key.stat_type, (set(), set(), []))
         numbers.add(key.frame)
         codes.add(key.data_code)
-    columns = (table.c.stat_type, table.c.frame, table.c.data_code, table.c.source)
-    for stat_type, (numbers, codes) in by_type.items():
+        keys.append(key)
+    for stat_type, (numbers, codes, keys) in by_type.items():
+        this_type = table.c.stat_type == stat_type
+        area = (max(numbers) - min(numbers) + 1) * len(codes)
+        if len(codes) >= _MANY and area <= 2 * len(keys):
+            yield [
+                this_type,
+                table.c.frame.between(min(numbers), max(numbers)),
+                table.c.data_code.between(min(codes), max(codes)),
+            ]
+            continue
         for some in _chunks(sorted(numbers)):
             for few in _chunks(sorted(codes)):
-                query = select(*columns, table.c.planes).where(
-                    table.c.unit_id == unit_id,
-                    table.c.stat_type == stat_type,
-                    table.c.frame.in_(some),
-                    table.c.data_code.in_(few),
-                )
-                for *key_columns, planes in conn.execute(query):
-                    key = Key(*key_columns)
-                    if key in wanted:
-                        found[key] = planes
-    return found
+                yield [this_type, table.c.frame.in_(some), table.c.data_code.in_(few)]
 
 
 def _chunks(items: list[_Item]) -> Iterator[list[_Item]]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 import threading
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from math import isnan
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -19,7 +19,9 @@ from msgspec import UNSET, UnsetType, field
 
 from nenghao.standard import forms, periods
 from nenghao.standard.findings import Findings
+from nenghao.standard.messages import energy_columns
 from nenghao.standard.messages.codec import Tree, drop_bom, parse, read_tree, too_long
+from nenghao.standard.messages.energy_columns import Columns, Texts, small, texts
 from nenghao.standard.messages.fields import Answer, Message, optional, present, required
 from nenghao.standard.periods import StatType
 
@@ -92,6 +94,21 @@ class EnergyDownloadAnswer(Answer):
     next_page: Annotated[int | UnsetType, optional(forms.integer_between(1, 10**9))] = UNSET
 
 
+class Records(list[EnergyRecord]):
+    """The records of a batch with their columns beside them; not to be changed any more."""
+
+    __slots__ = ("columns",)
+
+    def __init__(self, records: Iterable[EnergyRecord], columns: Columns) -> None:
+        super().__init__(records)
+        self.columns = columns
+
+
+def columns_of(records: Sequence[EnergyRecord]) -> Columns:
+    """The columns of records that have the form of A.5: those they came with, or made now."""
+    return records.columns if isinstance(records, Records) else energy_columns.columns_of(records)
+
+
 _DATA = re.compile(rb'"data"\s*:\s*(?=\[)')
 _records_decoder = msgspec.json.Decoder(list[EnergyRecord])
 _one_slow_pass = threading.Lock()
@@ -149,57 +166,62 @@ def _read_fast(body: bytes, record_limit: int, tolerance: int) -> EnergyUpload:
     records = _records_decoder.decode(memoryview(body)[start:end])
     if not 0 < len(records) <= record_limit:
         raise _NotPlain
-    _settle(records, tolerance)
-    return EnergyUpload(device_id, enterprise_code, records)
+    columns = _settle(records, tolerance)
+    return EnergyUpload(device_id, enterprise_code, Records(records, columns))
 
 
-def _settle(records: list[EnergyRecord], tolerance: int) -> None:
+def _settle(records: list[EnergyRecord], tolerance: int) -> Columns:
     """Check the records and bring them into their one shape in place; ValueError on the first bad.
 
-    One loop gathers what is distinct, each distinct value is checked once, and records are touched
-    only where something is not yet as it should be: this is the price of an upload.
+    Each distinct value is checked once, and records are touched only where something is not yet
+    as it should be: this is the price of an upload. The columns say what the records are then.
     """
-    data_codes: set[str] = set()
-    upload_dates: set[str] = set()
-    input_types: set[int] = set()
-    scopes: set[int] = set()
-    flags: set[bool] = set()
-    flag_types: set[type] = set()  # 1 and True are one element of a set
-    stat_dates: defaultdict[int, set[str]] = defaultdict(set)
-    for record in records:
-        data_codes.add(record.data_code)
-        upload_dates.add(record.upload_date)
-        input_types.add(record.input_type)
-        scopes.add(record.scope)
-        flags.add(record.valid)
-        flag_types.add(type(record.valid))
-        stat_dates[record.stat_type].add(record.stat_date)
-    for data_code in data_codes:
-        forms.DATA_CODE.check(data_code)
-    for upload_date in upload_dates:
-        forms.TIME.check(upload_date)
-    for name, came, form in (
-        ("input_type", input_types, forms.INPUT_TYPE),
-        ("scope", scopes, forms.SCOPE),
-        ("valid", flags, forms.BOOLEAN),
-        ("stat_type", set(stat_dates), forms.STAT_TYPE),
-    ):
-        settled = {value: form.check(value) for value in came}
-        untouched = all(value == settled[value] for value in came)
-        if not untouched or (name == "valid" and flag_types != {bool}):
-            for record in records:
-                setattr(record, name, settled[getattr(record, name)])
-    _settle_dates(records, stat_dates, tolerance)
+    data_code = texts([record.data_code for record in records])
+    upload_date = texts([record.upload_date for record in records])
+    stat_date = texts([record.stat_date for record in records])
+    for text in data_code.distinct:
+        forms.DATA_CODE.check(text)
+    for text in upload_date.distinct:
+        forms.TIME.check(text)
+    input_type = _settle_small(records, "input_type", forms.INPUT_TYPE)
+    stat_type = _settle_small(records, "stat_type", forms.STAT_TYPE)
+    scope = _settle_small(records, "scope", forms.SCOPE)
+    valid = _settle_small(records, "valid", forms.BOOLEAN)
+    if _settle_dates(records, stat_type, stat_date, tolerance):
+        stat_date = texts([record.stat_date for record in records])
+    values = [record.data_value for record in records]
+    return Columns(data_code, values, input_type, stat_type, stat_date, upload_date, scope, valid)
+
+
+def _settle_small(records: list[EnergyRecord], name: str, form: forms.Form) -> bytes:
+    """The column of a small field, checked; records that have another type of it get the right."""
+    column = list(map(attrgetter(name), records))
+    first = column[0]
+    came = {first} if column.count(first) == len(column) else set(column)
+    kinds = set(map(type, column)) if name == "valid" else set(map(type, came))  # 1 equals True
+    settled = {value: form.check(value) for value in came}
+    kind = bool if name == "valid" else int
+    if kinds == {kind} and all(value == settled[value] for value in came):
+        return small(column)
+    for record, value in zip(records, column, strict=True):
+        setattr(record, name, settled[value])
+    return small([settled[value] for value in column])
 
 
 def _settle_dates(
-    records: list[EnergyRecord], stat_dates: dict[int, set[str]], tolerance: int
-) -> None:
-    """Check the distinct dates of each (still raw) stat type; move those within the tolerance."""
+    records: list[EnergyRecord], stat_types: bytes, stat_date: Texts, tolerance: int
+) -> bool:
+    """Check the distinct dates of each stat type and move those within the tolerance, if any."""
     moved: dict[tuple[int, str], str] = {}
-    for raw, texts in stat_dates.items():
-        stat_type = StatType(forms.STAT_TYPE.check(raw))
-        for text in texts:
+    numbers = stat_date.numbers
+    for raw in set(stat_types):
+        if stat_types.count(raw) == len(stat_types):
+            came = stat_date.distinct
+        else:
+            own = {number for number, kind in zip(numbers, stat_types, strict=True) if kind == raw}
+            came = [stat_date.distinct[number] for number in own]
+        stat_type = StatType(raw)
+        for text in came:
             time = periods.parse_time(forms.TIME.check(text))
             settled = periods.snap(stat_type, time, tolerance)
             periods.place(stat_type, settled)
@@ -209,6 +231,7 @@ def _settle_dates(
         for record in records:
             key = (record.stat_type, record.stat_date)
             record.stat_date = moved.get(key, record.stat_date)
+    return bool(moved)
 
 
 def _read_definitively(body: bytes, record_limit: int, tolerance: int) -> EnergyUpload:
