@@ -10,36 +10,34 @@ values stands `store.frames_columns.merge`'s. Nothing here answers: it returns o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Protocol
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import Connection, select
 
 from nenghao.platform import advice, configuration, dictionary, journal, packing
 from nenghao.platform.packing import Batch, Key, Labels
 from nenghao.platform.registry import Peer
 from nenghao.platform.remarks import Context, Remarks, remark
-from nenghao.platform.store import frames_codec
-from nenghao.platform.store.engine import Store, upsert
+from nenghao.platform.store import frames_codec, frames_table
+from nenghao.platform.store.engine import Store
 from nenghao.platform.store.frames_codec import FrameCorrupt
 from nenghao.platform.store.frames_columns import FrameColumns, merge
-from nenghao.platform.store.schema import frame as frame_table
 from nenghao.platform.store.schema import unit_setting
 from nenghao.standard.findings import AdviceKind
-from nenghao.standard.messages.energy_data import EnergyRecord, EnergyUpload
+from nenghao.standard.messages.energy_data import EnergyRecord
 
 REALTIME_LABEL = "realtime_label"
 """The dated setting of a unit that says what its real-time ticks label (`packing.Labels`)."""
 
-_Item = TypeVar("_Item")
 
-_CHUNK = 400
-"""Frames or data codes named in one query; databases limit the parameters of a statement."""
+class Upload(Protocol):
+    """A batch as `bulk.read_upload` or `energy_data.read_upload` gives it."""
 
-_MANY = 16
-"""Data codes from which on a range of them is read instead of naming them."""
+    @property
+    def data(self) -> Sequence[EnergyRecord]: ...
 
 
 class Settings(Protocol):
@@ -70,7 +68,7 @@ def upload(
     store: Store,
     settings: Settings,
     peer: Peer,
-    upload: EnergyUpload,
+    upload: Upload,
     body: bytes,
     now: datetime,
     address: str,
@@ -153,11 +151,17 @@ class _Outcome:
     lost: int
 
 
+def _stored(conn: Connection, unit_id: int, keys: Collection[Key]) -> dict[Key, bytes]:
+    """Those of the frames that the unit has."""
+    wanted: Collection[frames_table.Row] = keys
+    return {Key(*row): planes for row, planes in frames_table.stored(conn, unit_id, wanted)}
+
+
 def _merge(
     conn: Connection, unit_id: int, batch: Batch, encoded: list[bytes], remarks: Remarks
 ) -> _Outcome:
     changed = dict(zip(batch.keys, encoded, strict=True))
-    stored = _stored(conn, unit_id, changed)
+    stored = _stored(conn, unit_id, batch.keys)
     unchanged = batch.repeated
     met = []
     counts = batch.columns.counts.tolist() if stored else []
@@ -210,55 +214,5 @@ def _opened(keys: list[Key], befores: list[bytes]) -> FrameColumns:
         raise packing.damaged(keys[error.number]) from error
 
 
-def _stored(conn: Connection, unit_id: int, wanted: Collection[Key]) -> dict[Key, bytes]:
-    """Those of the wanted frames that the unit has."""
-    table = frame_table
-    columns = (table.c.stat_type, table.c.frame, table.c.data_code, table.c.source)
-    found: dict[Key, bytes] = {}
-    for where in _conditions(wanted):
-        query = select(*columns, table.c.planes).where(table.c.unit_id == unit_id, *where)
-        for *key_columns, planes in conn.execute(query):
-            key = Key(*key_columns)
-            if key in wanted:
-                found[key] = planes
-    return found
-
-
-def _conditions(wanted: Collection[Key]) -> Iterator[list[ColumnElement[bool]]]:
-    """Conditions that together find all wanted frames: for each statType one, as a rule.
-
-    An ordinary batch has each of many items on each of few days: then its frames lie close
-    together, and a range finds them without naming them. Others are named in chunks.
-    """
-    table = frame_table
-    by_type: dict[int, tuple[set[int], set[str], list[Key]]] = {}
-    for key in wanted:
-        numbers, codes, keys = by_type.setdefault(key.stat_type, (set(), set(), []))
-        numbers.add(key.frame)
-        codes.add(key.data_code)
-        keys.append(key)
-    for stat_type, (numbers, codes, keys) in by_type.items():
-        this_type = table.c.stat_type == stat_type
-        area = (max(numbers) - min(numbers) + 1) * len(codes)
-        if len(codes) >= _MANY and area <= 2 * len(keys):
-            yield [
-                this_type,
-                table.c.frame.between(min(numbers), max(numbers)),
-                table.c.data_code.between(min(codes), max(codes)),
-            ]
-            continue
-        for some in _chunks(sorted(numbers)):
-            for few in _chunks(sorted(codes)):
-                yield [this_type, table.c.frame.in_(some), table.c.data_code.in_(few)]
-
-
-def _chunks(items: list[_Item]) -> Iterator[list[_Item]]:
-    for start in range(0, len(items), _CHUNK):
-        yield items[start : start + _CHUNK]
-
-
 def _write(conn: Connection, unit_id: int, changed: dict[Key, bytes]) -> None:
-    rows = [
-        {"unit_id": unit_id, **key._asdict(), "planes": changed[key]} for key in sorted(changed)
-    ]
-    upsert(conn, frame_table, rows)
+    frames_table.write(conn, unit_id, [(*key, changed[key]) for key in sorted(changed)])

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from math import inf
 from typing import NamedTuple, Protocol
 
@@ -211,6 +211,9 @@ class _Values:
         self.other_scope_frames = np.logical_or.reduceat(self.other_scope, starts)
 
 
+_parsed = lru_cache(maxsize=65_536)(data_code.parse)
+
+
 class _Code(NamedTuple):
     """What there is to know about a data code."""
 
@@ -228,7 +231,7 @@ class _Codes(dict[str, _Code]):
         self._context = context
 
     def __missing__(self, text: str) -> _Code:
-        code = data_code.parse(text)
+        code = _parsed(text)
         found = self[text] = _Code(code.scope, list(_strangers(code, self._context)))
         return found
 

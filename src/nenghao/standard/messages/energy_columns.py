@@ -44,7 +44,7 @@ class Columns(Struct, frozen=True):
     """The eight fields of all records; the small ones a byte each."""
 
     data_code: Texts
-    data_value: list[float]
+    data_value: Sequence[float]
     input_type: bytes
     stat_type: bytes
     stat_date: Texts
