@@ -119,7 +119,8 @@ def with_values(texts: list[str]) -> bytes:
 @pytest.mark.parametrize(
     "text",
     ["0", "0.0", "12", "-0.1", "-12.5", "9007199254740992", "9007199254740993", "5e-05", "1.5E+3",
-     "0.1000000000000001", "-2.5e-7", "1e-400", "0e0", "12345678901234567890", "0.12345678901234567", "123456789.12345678", "1.7976931348623157",
+     "0.1000000000000001", "-2.5e-7", "1e-400", "0e0",
+     "12345678901234567890", "0.12345678901234567", "123456789.12345678", "1.7976931348623157",
      "0.30000000000000004", "-0.000000000000000000001", "100000000000000000000000"],
 )  # fmt: skip
 def test_plain_numbers_are_read_to_the_last_bit(text: str) -> None:
@@ -137,6 +138,20 @@ def test_plain_numbers_are_read_to_the_last_bit(text: str) -> None:
 @pytest.mark.parametrize("at", [0, 7, 191])
 def test_whatever_else_stands_for_a_number_is_read_as_it_always_was(text: str, at: int) -> None:
     read_alike(with_values(["1.5"] * at + [text]))
+
+
+def test_a_batch_is_read_alike_however_many_records_are_looked_at_in_one_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    records = day(codes=[f"00-00-0000-02{number:04d}-11" for number in range(12)])
+    for at, one in enumerate(records):
+        one.upload_date = f"2026-11-22 01:0{at // 500}:00"
+        one.valid = at % 400 > 0
+    monkeypatch.setattr(bulk, "_STRETCH", 4096)
+    for rows in (1, 2, 7, 1000):
+        monkeypatch.setattr(bulk, "_ROWS", rows)
+        assert is_bulk(batch(records))
+        assert list(bulk.read_upload(batch(records)).data) == records
 
 
 @STEADY
