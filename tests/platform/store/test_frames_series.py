@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -42,7 +44,7 @@ def test_every_series_comes_back(series: list[list[int]]) -> None:
 def test_a_series_has_the_same_bytes_in_any_company(series: list[list[int]]) -> None:
     data, starts = encoded(series)
     alone = [encoded([one])[0] for one in series]
-    assert [data[begin:end] for begin, end in zip(starts, starts[1:], strict=False)] == alone
+    assert [data[begin:end] for begin, end in pairwise(starts)] == alone
 
 
 @pytest.mark.parametrize(
