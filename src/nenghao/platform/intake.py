@@ -23,8 +23,7 @@ from nenghao.platform.registry import Peer
 from nenghao.platform.remarks import Context, Remarks, remark
 from nenghao.platform.store import frames_codec, frames_table
 from nenghao.platform.store.engine import Store
-from nenghao.platform.store.frames_codec import FrameCorrupt
-from nenghao.platform.store.frames_columns import FrameColumns, merge
+from nenghao.platform.store.frames_columns import merge
 from nenghao.platform.store.schema import unit_setting
 from nenghao.standard.findings import AdviceKind
 from nenghao.standard.messages.energy_data import EnergyRecord
@@ -184,7 +183,8 @@ def _merge_met(
     """Merge those frames of the batch that are stored already and differ."""
     keys = [batch.keys[number] for number in met]
     befores = [stored[key] for key in keys]
-    merged = merge(_opened(keys, befores), batch.columns.take(met))
+    held = packing.opened_columns(list(zip(keys, befores, strict=True)))
+    merged = merge(held, batch.columns.take(met))
     for key, before, after in zip(keys, befores, frames_codec.encode(merged.frames), strict=True):
         if after == before:
             del outcome.changed[key]
@@ -205,13 +205,6 @@ def _merge_met(
         if len(beaten):
             code = batch.keys[number].data_code
             remarks.add(AdviceKind.SUPERSEDED, code, detail, "uploadDate", beaten)
-
-
-def _opened(keys: list[Key], befores: list[bytes]) -> FrameColumns:
-    try:
-        return frames_codec.decode(befores)
-    except FrameCorrupt as error:
-        raise packing.damaged(keys[error.number]) from error
 
 
 def _write(conn: Connection, unit_id: int, changed: dict[Key, bytes]) -> None:
