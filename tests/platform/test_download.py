@@ -192,3 +192,16 @@ def test_a_damaged_frame_is_a_database_fault_and_never_data(
         conn.execute(update(schema.frame).values(planes=b"\0" * 20))
     with pytest.raises(DatabaseFault, match="损坏"):
         fetch(store, peer, 0, page=page, page_size=10)
+
+
+def test_a_damaged_frame_spoils_the_pages_that_need_it_and_no_other(
+    store: Store, peer: Peer
+) -> None:
+    send(store, peer, day(codes=(COAL, ELECTRICITY)))
+    with store.write() as conn:
+        damaged = schema.frame.c.data_code == ELECTRICITY  # it comes after coal
+        conn.execute(update(schema.frame).where(damaged).values(planes=b"damaged frame"))
+    assert len(fetch(store, peer, 0, page_size=90).data) == 90
+    for page_size in (96, 200):  # whether more follows is seen by looking
+        with pytest.raises(DatabaseFault, match=ELECTRICITY):
+            fetch(store, peer, 0, page_size=page_size)

@@ -34,9 +34,10 @@ from nenghao.standard.periods import StatType
 ANY_STAT_TYPE = -1
 """`stat_type` of an item whose upload named none: it stands for every one."""
 
+_EVERY_STAT_TYPE = tuple(map(int, StatType))
 
-@dataclass(frozen=True)
-class ConfiguredItem:
+
+class ConfiguredItem(Struct, frozen=True, gc=False):
     """An item in force, as far as uploads are held against it."""
 
     value_min: float | None
@@ -119,15 +120,15 @@ def configured_items(
 
     An item that named no statType stands under every one of them.
     """
-    query = select(configured_item).where(
-        configured_item.c.unit_id == unit_id, configured_item.c.retired_at.is_(None)
-    )
+    table = configured_item
+    query = select(
+        table.c.data_code, table.c.stat_type, table.c.value_min, table.c.value_max, table.c.scope
+    ).where(table.c.unit_id == unit_id, table.c.retired_at.is_(None))
     items: defaultdict[tuple[str, int], list[ConfiguredItem]] = defaultdict(list)
-    for row in conn.execute(query):
-        item = ConfiguredItem(row.value_min, row.value_max, row.scope)
-        kinds = StatType if row.stat_type == ANY_STAT_TYPE else (row.stat_type,)
-        for kind in kinds:
-            items[row.data_code, int(kind)].append(item)
+    for data_code, stat_type, value_min, value_max, scope in conn.execute(query).all():
+        item = ConfiguredItem(value_min, value_max, scope)
+        for kind in _EVERY_STAT_TYPE if stat_type == ANY_STAT_TYPE else (stat_type,):
+            items[data_code, kind].append(item)
     return dict(items)
 
 

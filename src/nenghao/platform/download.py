@@ -71,6 +71,9 @@ class _Range:
         return periods.in_download_range(self.stat_type, time, self._begin, self._end)
 
 
+_AT_ONCE = 64
+"""Groups that are decoded in one go: some may be more than the page needs."""
+
 _Group = list[tuple[Key, bytes]]
 """The encoded frames of one data code and frame number: one per source."""
 
@@ -97,33 +100,47 @@ def _groups(conn: Connection, unit_id: int, asked: _Range, data_code: str) -> It
 
 def _records(groups: Iterator[_Group], asked: _Range, skip: int) -> Iterator[EnergyRecord]:
     """The records in the range after the first `skip`, in order."""
-    for group in groups:
-        if skip:
-            size = _size(group, asked)
-            if size <= skip:
-                skip -= size
-                continue
-        yield from _opened(group, asked)[skip:]
-        skip = 0
+    for group in groups if skip else ():
+        size = _size(group, asked)
+        if size > skip:
+            yield from next(_opened([group], asked))[skip:]
+            break
+        skip -= size
+        if not skip:
+            break
+    while some := list(islice(groups, _AT_ONCE)):
+        for records in _opened(some, asked):
+            yield from records
 
 
 def _size(group: _Group, asked: _Range) -> int:
     """How many records a group has in the range; unpacked only at the range's edges."""
     if not asked.holds_all(group[0][0].frame):
-        return len(_opened(group, asked))
+        return len(next(_opened([group], asked)))
     try:
         return sum(frames.count(data) for _, data in group)
     except frames.FrameCorrupt as error:
-        raise DatabaseFault(f"{group[0][0].data_code} 的已存数据损坏") from error
+        raise packing.damaged(group[0][0]) from error
 
 
-def _opened(group: _Group, asked: _Range) -> list[EnergyRecord]:
-    wanted = asked.slots(group[0][0].frame)
-    found = [
-        (slot, key.source, record)
-        for key, data in group
-        for slot, record in packing.unpack(key, packing.opened(key, data))
-        if slot in wanted
-    ]
-    found.sort(key=lambda one: one[:2])
-    return [record for _, _, record in found]
+def _opened(groups: list[_Group], asked: _Range) -> Iterator[list[EnergyRecord]]:
+    """The records of each group that lie in the range; the frames of all are decoded in one go."""
+    try:
+        opened = packing.opened_frames([row for group in groups for row in group])
+    except DatabaseFault:
+        if len(groups) == 1:
+            raise
+        for group in groups:  # those before the damaged one may be all that is asked for
+            yield from _opened([group], asked)
+        return
+    for group in groups:
+        wanted = asked.slots(group[0][0].frame)
+        found = [
+            (slot, key.source, record)
+            for (key, _), frame in zip(group, opened, strict=False)
+            for slot, record in packing.unpack(key, frame)
+            if slot in wanted
+        ]
+        if len(group) > 1:
+            found.sort(key=lambda one: one[:2])
+        yield [record for _, _, record in found]

@@ -5,15 +5,15 @@ the unit's head, read the frames concerned, merge, write what changed, append th
 body as it came, commit. So the order of merging is the order of receipts.
 
 How records become frames is `packing`'s business, what is odd about them `remarks`', which of two
-values stands `store.frames.merge`'s. Nothing here answers: it returns or raises a Refusal.
+values stands `store.frames_columns.merge`'s. Nothing here answers: it returns or raises a Refusal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from sqlalchemy import Connection, select
 
@@ -21,20 +21,22 @@ from nenghao.platform import advice, configuration, dictionary, journal, packing
 from nenghao.platform.packing import Batch, Key, Labels
 from nenghao.platform.registry import Peer
 from nenghao.platform.remarks import Context, Remarks, remark
-from nenghao.platform.store import frames
-from nenghao.platform.store.engine import Store, upsert
-from nenghao.platform.store.schema import frame as frame_table
+from nenghao.platform.store import frames_codec, frames_table
+from nenghao.platform.store.engine import Store
+from nenghao.platform.store.frames_columns import merge
 from nenghao.platform.store.schema import unit_setting
 from nenghao.standard.findings import AdviceKind
-from nenghao.standard.messages.energy_data import EnergyRecord, EnergyUpload
+from nenghao.standard.messages.energy_data import EnergyRecord
 
 REALTIME_LABEL = "realtime_label"
 """The dated setting of a unit that says what its real-time ticks label (`packing.Labels`)."""
 
-_Item = TypeVar("_Item")
 
-_CHUNK = 400
-"""Frames or data codes named in one query; databases limit the parameters of a statement."""
+class Upload(Protocol):
+    """A batch as `bulk.read_upload` or `energy_data.read_upload` gives it."""
+
+    @property
+    def data(self) -> Sequence[EnergyRecord]: ...
 
 
 class Settings(Protocol):
@@ -65,7 +67,7 @@ def upload(
     store: Store,
     settings: Settings,
     peer: Peer,
-    upload: EnergyUpload,
+    upload: Upload,
     body: bytes,
     now: datetime,
     address: str,
@@ -82,7 +84,7 @@ def upload(
     batch = packing.pack(records, labels, now)
     remarks = remark(batch, records, context)
     _refuse_strict(remarks, records, settings.strict)
-    encoded = {key: frames.encode(packed.frame) for key, packed in batch.frames.items()}
+    encoded = frames_codec.encode(batch.columns)
     packed_body = journal.Body.of(body)
     with store.write() as conn:
         sequence = journal.lock(conn, peer.unit_id) + 1
@@ -148,71 +150,62 @@ class _Outcome:
     lost: int
 
 
+def _stored(conn: Connection, unit_id: int, keys: Collection[Key]) -> dict[Key, bytes]:
+    """Those of the frames that the unit has."""
+    wanted: Collection[frames_table.Row] = keys
+    return {Key(*row): planes for row, planes in frames_table.stored(conn, unit_id, wanted)}
+
+
 def _merge(
-    conn: Connection, unit_id: int, batch: Batch, encoded: dict[Key, bytes], remarks: Remarks
+    conn: Connection, unit_id: int, batch: Batch, encoded: list[bytes], remarks: Remarks
 ) -> _Outcome:
-    outcome = _Outcome({}, batch.repeated, len(batch.replaced))
-    stored = _stored(conn, unit_id, encoded)
-    for key, data in encoded.items():
+    changed = dict(zip(batch.keys, encoded, strict=True))
+    stored = _stored(conn, unit_id, batch.keys)
+    unchanged = batch.repeated
+    met = []
+    counts = batch.columns.counts.tolist() if stored else []
+    for number, key in enumerate(batch.keys if stored else ()):
         before = stored.get(key)
-        packed = batch.frames[key]
-        if before is None:
-            outcome.changed[key] = data
-            continue
-        if before == data:
-            outcome.unchanged += len(packed.records)
-            continue
-        held = packing.opened(key, before)
-        merged, beaten = frames.merge(held, packed.frame)
-        same = frames.agreeing(held, packed.frame)
-        after = data if merged is packed.frame else frames.encode(merged)
-        if after != before:
-            outcome.changed[key] = after
-        # A repeated record that comes before its first receipt by a clock set back loses nothing.
-        lost = {slot for slot in beaten if slot not in same}
-        outcome.unchanged += len(same)
-        outcome.lost += len(lost)
-        if lost:
-            slots = packed.frame.positions()
-            indexes = [index for at, index in enumerate(packed.records) if slots[at] in lost]
-            detail = "平台已有 uploadDate 更晚的数据，本条只留在上传日志中"
-            remarks.add(AdviceKind.SUPERSEDED, key.data_code, detail, "uploadDate", indexes)
+        if before == changed[key]:
+            unchanged += counts[number]
+            del changed[key]
+        elif before is not None:
+            met.append(number)
+    outcome = _Outcome(changed, unchanged, len(batch.replaced))
+    if met:
+        _merge_met(batch, met, stored, remarks, outcome)
     return outcome
 
 
-def _stored(conn: Connection, unit_id: int, wanted: Collection[Key]) -> dict[Key, bytes]:
-    """Those of the wanted frames that the unit has."""
-    table = frame_table
-    found: dict[Key, bytes] = {}
-    by_type: dict[int, tuple[set[int], set[str]]] = {}
-    for key in wanted:
-        numbers, codes = by_type.setdefault(key.stat_type, (set(), set()))
-        numbers.add(key.frame)
-        codes.add(key.data_code)
-    columns = (table.c.stat_type, table.c.frame, table.c.data_code, table.c.source)
-    for stat_type, (numbers, codes) in by_type.items():
-        for some in _chunks(sorted(numbers)):
-            for few in _chunks(sorted(codes)):
-                query = select(*columns, table.c.planes).where(
-                    table.c.unit_id == unit_id,
-                    table.c.stat_type == stat_type,
-                    table.c.frame.in_(some),
-                    table.c.data_code.in_(few),
-                )
-                for *key_columns, planes in conn.execute(query):
-                    key = Key(*key_columns)
-                    if key in wanted:
-                        found[key] = planes
-    return found
-
-
-def _chunks(items: list[_Item]) -> Iterator[list[_Item]]:
-    for start in range(0, len(items), _CHUNK):
-        yield items[start : start + _CHUNK]
+def _merge_met(
+    batch: Batch, met: list[int], stored: dict[Key, bytes], remarks: Remarks, outcome: _Outcome
+) -> None:
+    """Merge those frames of the batch that are stored already and differ."""
+    keys = [batch.keys[number] for number in met]
+    befores = [stored[key] for key in keys]
+    held = packing.opened_columns(list(zip(keys, befores, strict=True)))
+    merged = merge(held, batch.columns.take(met))
+    for key, before, after in zip(keys, befores, frames_codec.encode(merged.frames), strict=True):
+        if after == before:
+            del outcome.changed[key]
+        else:
+            outcome.changed[key] = after
+    # A repeated record that comes before its first receipt by a clock set back loses nothing.
+    lost = merged.beaten & ~merged.same
+    outcome.unchanged += int(merged.same.sum())
+    outcome.lost += int(lost.sum())
+    if not lost.any():
+        return
+    begin = 0
+    detail = "平台已有 uploadDate 更晚的数据，本条只留在上传日志中"
+    for number in met:
+        records = batch.records[batch.columns.starts[number] : batch.columns.starts[number + 1]]
+        beaten = records[lost[begin : begin + len(records)]]
+        begin += len(records)
+        if len(beaten):
+            code = batch.keys[number].data_code
+            remarks.add(AdviceKind.SUPERSEDED, code, detail, "uploadDate", beaten)
 
 
 def _write(conn: Connection, unit_id: int, changed: dict[Key, bytes]) -> None:
-    rows = [
-        {"unit_id": unit_id, **key._asdict(), "planes": changed[key]} for key in sorted(changed)
-    ]
-    upsert(conn, frame_table, rows)
+    frames_table.write(conn, unit_id, [(*key, changed[key]) for key in sorted(changed)])

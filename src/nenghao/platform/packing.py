@@ -3,22 +3,30 @@
 Here it is decided which row and slot a record belongs to and which of two records of one batch
 stands (docs/decisions 4 and 6). What is odd about the values is `remarks`' business, what happens
 to frames that are stored already `intake`'s, which of them a download shows `download`'s.
+
+A batch is packed by column: each distinct date and code is looked at once, each value never.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from nenghao.platform.store import frames
+import numpy as np
+from numpy.typing import NDArray
+
+from nenghao.platform.store import frames, frames_codec
 from nenghao.platform.store.frames import Frame, FrameCorrupt
+from nenghao.platform.store.frames_columns import MOST_SLOTS, FrameColumns
+from nenghao.platform.store.frames_series import Bools, Int64s
 from nenghao.standard import periods
 from nenghao.standard.findings import Finding, quote
-from nenghao.standard.messages.energy_data import EnergyRecord
+from nenghao.standard.messages.energy_columns import Columns
+from nenghao.standard.messages.energy_data import EnergyRecord, columns_of
 from nenghao.standard.periods import OffGrid, StatType
 from nenghao.standard.replies import DatabaseFault, IllegalFormat
 
@@ -71,13 +79,28 @@ class Packed:
 
 @dataclass(slots=True)
 class Batch:
-    """A whole upload in frames."""
+    """A whole upload in frames, in the order in which its records first named them."""
 
-    frames: dict[Key, Packed]
-    repeated: int = 0
+    keys: list[Key]
+    columns: FrameColumns
+    records: Int64s
+    """Of each value, the record of the batch that stands there."""
+    repeated: int
     """Records that say again what another of the batch said, ignored."""
-    replaced: list[tuple[int, int]] = field(default_factory=list)
+    replaced: list[tuple[int, int]]
     """Pairs (record, later record) of one key that differ: the later one stands."""
+
+    @property
+    def frames(self) -> dict[Key, Packed]:
+        """The frames one by one, as they are now: for whoever wants few of them."""
+        ends = self.columns.starts.tolist()
+        records = self.records.tolist()
+        return {
+            key: Packed(frame, records[ends[number] : ends[number + 1]])
+            for number, (key, frame) in enumerate(
+                zip(self.keys, frames.frames_of(self.columns), strict=True)
+            )
+        }
 
 
 def pack(records: Sequence[EnergyRecord], labels: Labels, now: datetime) -> Batch:
@@ -86,85 +109,171 @@ def pack(records: Sequence[EnergyRecord], labels: Labels, now: datetime) -> Batc
     The records have the form of A.5, their statDate is on the grid of its statType. Raises
     IllegalFormat for a tick that the unit's label moves out of the years that data may bear.
     """
-    batch = Batch({})
-    rows = _rows(records, labels, batch)
-    dates = _Seconds()
-    receipt = periods.seconds(now)
-    for key, row in rows.items():
-        batch.frames[key] = _packed(key, row, records, dates, receipt)
-    return batch
+    columns = columns_of(records)
+    places = _places(columns, labels)
+    keys, frame_of = _frames(columns, places)
+    sent = _Sent(columns)
+    order, stands, repeated, replaced = _standing(sent, frame_of, places.slots)
+    chosen = order[stands] if len(stands) < len(order) else order
+    upload_date = sent.upload_dates[sent.upload_date[chosen]]
+    counts = np.bincount(frame_of[chosen], minlength=len(keys))
+    packed = FrameColumns(
+        slots=np.array([periods.slots(StatType(key.stat_type)) for key in keys], np.int64),
+        starts=np.concatenate(([0], np.cumsum(counts))),
+        slot=places.slots[chosen],
+        value=sent.value[chosen],
+        valid=sent.valid[chosen],
+        upload_date=upload_date,
+        rank=np.minimum(upload_date, periods.seconds(now)),
+        input_type=sent.input_type[chosen],
+        scope=sent.scope[chosen],
+        findings=np.zeros(len(chosen), np.int64),
+    )
+    return Batch(keys, packed, chosen, repeated, replaced)
 
 
-def _rows(
-    records: Sequence[EnergyRecord], labels: Labels, batch: Batch
-) -> dict[Key, dict[int, int]]:
-    """For every frame its slots, and the record that stands in each."""
-    rows: dict[Key, dict[int, int]] = {}
-    places: dict[tuple[int, str], tuple[int, int]] = {}
-    for index, record in enumerate(records):
-        stat_type, stat_date = record.stat_type, record.stat_date
-        place = places.get((stat_type, stat_date))
-        if place is None:
-            place = places[stat_type, stat_date] = _place(index, record, labels)
-        source = REPORT if record.input_type == _FILLED_IN else ONLINE
-        # A bare tuple finds its Key, and is made several times faster.
-        row = rows.get((stat_type, place[0], record.data_code, source))  # type: ignore[call-overload]
-        if row is None:
-            rows[Key(stat_type, place[0], record.data_code, source)] = {place[1]: index}
-            continue
-        earlier = row.setdefault(place[1], index)
-        if earlier != index:
-            if records[earlier] == record:
-                batch.repeated += 1
-            else:
-                batch.replaced.append((earlier, index))
-                row[place[1]] = index
-    return rows
+@dataclass(slots=True)
+class _Places:
+    """Where the records belong."""
+
+    kinds: list[tuple[int, int]]
+    """statType and frame number, each pair once."""
+    kind: Int64s
+    """Of each record, the place of its pair in `kinds`."""
+    slots: Int64s
+    """Of each record, its slot."""
 
 
-def _place(index: int, record: EnergyRecord, labels: Labels) -> tuple[int, int]:
-    kind = StatType(record.stat_type)
-    time = periods.parse_time(record.stat_date)
+def _places(columns: Columns, labels: Labels) -> _Places:
+    """Where each record belongs; every distinct pair of statType and statDate is asked once."""
+    texts = columns.stat_date.distinct
+    stat_type = np.frombuffer(columns.stat_type, np.uint8)
+    pair = stat_type * np.int64(len(texts)) + np.frombuffer(columns.stat_date.numbers, np.intc)
+    came = np.flatnonzero(np.bincount(pair))
+    kinds: dict[tuple[int, int], int] = {}
+    kind_of = np.zeros(len(StatType) * len(texts), np.int64)
+    slot_of = np.zeros_like(kind_of)
+    for number in came.tolist():
+        stat_type_of, text = divmod(number, len(texts))
+        frame, slot = _place(StatType(stat_type_of), texts[text], pair, number, labels)
+        kind_of[number] = kinds.setdefault((stat_type_of, frame), len(kinds))
+        slot_of[number] = slot
+    return _Places(list(kinds), kind_of[pair], slot_of[pair])
+
+
+def _place(kind: StatType, text: str, pair: Int64s, number: int, labels: Labels) -> tuple[int, int]:
+    time = periods.parse_time(text)
     try:
         return periods.place(kind, labels.end_of(time) if kind is StatType.REALTIME else time)
     except OffGrid as error:
-        path = f"data[{index}].statDate"
-        raise IllegalFormat([Finding(path, str(error), quote(record.stat_date))]) from error
+        path = f"data[{int(np.argmax(pair == number))}].statDate"
+        raise IllegalFormat([Finding(path, str(error), quote(text))]) from error
 
 
-def _packed(
-    key: Key, row: dict[int, int], records: Sequence[EnergyRecord], dates: _Seconds, receipt: int
-) -> Packed:
-    slots = sorted(row)
-    indexes = [row[slot] for slot in slots]
-    chosen = [records[index] for index in indexes]
-    upload_date = [dates[record.upload_date] for record in chosen]
-    if max(upload_date) <= receipt:
-        rank = upload_date
-    else:
-        rank = [min(sent, receipt) for sent in upload_date]
-    whole = periods.slots(StatType(key.stat_type))
-    full = len(slots) == whole
-    frame = Frame(
-        slots=whole,
-        presence=(1 << whole) - 1 if full else sum(1 << slot for slot in slots),
-        value=[float(record.data_value) for record in chosen],
-        valid=[int(record.valid) for record in chosen],
-        upload_date=upload_date,
-        rank=rank,
-        input_type=[record.input_type for record in chosen],
-        scope=[record.scope for record in chosen],
-        findings=[0] * len(chosen),
-    )
-    return Packed(frame, indexes)
+def _frames(columns: Columns, places: _Places) -> tuple[list[Key], Int64s]:
+    """The keys of the batch's frames as they first appear, and of each record its frame."""
+    codes = columns.data_code.distinct
+    code = np.frombuffer(columns.data_code.numbers, np.intc).astype(np.int64)
+    filled_in = np.frombuffer(columns.input_type, np.uint8) == _FILLED_IN
+    combined = (code * len(places.kinds) + places.kind) * 2 + filled_in
+    came, frame_of = _as_they_appear(combined)
+    keys = []
+    for number in came.tolist():
+        number, source = divmod(number, 2)
+        code_of, kind = divmod(number, len(places.kinds))
+        stat_type, frame = places.kinds[kind]
+        keys.append(Key(stat_type, frame, codes[code_of], source))
+    return keys, frame_of
+
+
+def _as_they_appear(numbers: Int64s) -> tuple[Int64s, Int64s]:
+    """Each distinct number by first appearance, and of each number its place among them."""
+    changes = np.ones(len(numbers), np.bool_)
+    np.not_equal(numbers[1:], numbers[:-1], out=changes[1:])
+    runs = numbers[changes]
+    if (runs[1:] > runs[:-1]).all():  # grouped, as most senders write them
+        return runs, np.cumsum(changes) - 1
+    distinct, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return distinct[order], place[inverse]
+
+
+class _Sent:
+    """What the records say, as columns of numbers."""
+
+    def __init__(self, columns: Columns) -> None:
+        self.value: NDArray[np.float64] = np.array(columns.data_value, np.float64)
+        self.valid = np.frombuffer(columns.valid, np.uint8)
+        self.input_type = np.frombuffer(columns.input_type, np.uint8)
+        self.scope = np.frombuffer(columns.scope, np.uint8)
+        self.stat_date = np.frombuffer(columns.stat_date.numbers, np.intc)
+        self.upload_date = np.frombuffer(columns.upload_date.numbers, np.intc)
+        self.upload_dates = np.array(
+            [periods.seconds(periods.parse_time(text)) for text in columns.upload_date.distinct],
+            np.int64,
+        )
+
+    def equal(self, some: Int64s, others: Int64s) -> Bools:
+        """Of records of one frame and slot: whether each is equal to the other, field by field."""
+        same: Bools = self.value[some] == self.value[others]
+        for column in (
+            self.valid,
+            self.input_type,
+            self.scope,
+            self.stat_date,
+            self.upload_date,
+        ):
+            same &= column[some] == column[others]
+        return same
+
+
+def _standing(
+    sent: _Sent, frame_of: Int64s, slots: Int64s
+) -> tuple[Int64s, Int64s, int, list[tuple[int, int]]]:
+    """The records by frame and slot; which of these places stand; what was repeated, replaced."""
+    keys = frame_of * (MOST_SLOTS + 1) + slots
+    order = np.arange(len(keys))
+    if not (keys[1:] > keys[:-1]).all():
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+    again = np.flatnonzero(keys[1:] == keys[:-1]) + 1
+    if not len(again):
+        return order, order, 0, []
+    # Of records that are equal and follow one another the first stands; of others the last.
+    equal = sent.equal(order[again], order[again - 1])
+    begins = np.ones(len(keys), np.bool_)
+    begins[again[equal]] = False
+    runs = np.flatnonzero(begins)
+    replacing = np.flatnonzero(np.isin(runs[1:], again)) + 1
+    replaced = np.stack((order[runs[replacing - 1]], order[runs[replacing]]), axis=1)
+    stands = np.delete(runs, replacing - 1)
+    pairs = sorted(map(tuple, replaced.tolist()), key=lambda pair: pair[1])
+    return order, stands, int(equal.sum()), pairs
 
 
 def opened(key: Key, data: bytes) -> Frame:
     """The stored frame in `data`; DatabaseFault (E1002) when it is damaged."""
+    return next(opened_frames([(key, data)]))
+
+
+def opened_frames(rows: Sequence[tuple[Key, bytes]]) -> Iterator[Frame]:
+    """The stored frames, decoded in one go; DatabaseFault (E1002) when one is damaged."""
+    return frames.frames_of(opened_columns(rows))
+
+
+def opened_columns(rows: Sequence[tuple[Key, bytes]]) -> FrameColumns:
+    """The stored frames as columns; DatabaseFault (E1002) when one is damaged."""
     try:
-        return frames.decode(data)
+        return frames_codec.decode([data for _, data in rows])
     except FrameCorrupt as error:
-        raise DatabaseFault(f"{key.data_code} 的已存数据损坏") from error
+        raise damaged(rows[error.number][0]) from error
+
+
+def damaged(key: Key) -> DatabaseFault:
+    """What to raise where the stored frame of `key` cannot be read."""
+    return DatabaseFault(f"{key.data_code} 的已存数据损坏")
 
 
 def unpack(key: Key, frame: Frame) -> list[tuple[int, EnergyRecord]]:
@@ -198,11 +307,3 @@ def _stat_dates(kind: StatType, frame: int) -> tuple[str, ...]:
 @lru_cache(maxsize=4096)
 def _time_text(seconds: int) -> str:
     return periods.format_time(periods.from_seconds(seconds))
-
-
-class _Seconds(dict[str, int]):
-    """The seconds of each distinct time text, worked out once."""
-
-    def __missing__(self, text: str) -> int:
-        number = self[text] = periods.seconds(periods.parse_time(text))
-        return number

@@ -7,14 +7,20 @@ Membership is advice: none of this refuses an upload, unless a strict setting ma
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from functools import lru_cache, partial
+from math import inf
+from typing import NamedTuple, Protocol
 
-from nenghao.platform.packing import Batch, Key, Packed
+import numpy as np
+
+from nenghao.platform.packing import Batch
+from nenghao.platform.store.frames_series import Bools, Int64s
 from nenghao.standard import data_code, periods
-from nenghao.standard.data_code import DataCode
+from nenghao.standard.data_code import DataCode, Scope
 from nenghao.standard.findings import Advice, AdviceKind, quote
 from nenghao.standard.messages.energy_data import EnergyRecord
 from nenghao.standard.periods import StatType
@@ -63,12 +69,26 @@ class Remark:
     detail: str
     field: str
     """The field that is odd, empty for the record as a whole."""
-    records: list[int]
+    _parts: list[Int64s]
+
+    @property
+    def records(self) -> list[int]:
+        """The records, frame by frame."""
+        return [record for part in self._parts for record in part.tolist()]
+
+    def __len__(self) -> int:
+        """How many records have it."""
+        return sum(map(len, self._parts))
+
+    def add(self, records: Int64s) -> None:
+        """Some more records have it."""
+        self._parts.append(records)
 
     def advice(self) -> Advice:
         """The remark said once, at its first record."""
-        more = f"（同批共 {len(self.records)} 处）" if len(self.records) > 1 else ""
-        return Advice(self.kind, self._path(min(self.records)), self.data_code, self.detail + more)
+        more = f"（同批共 {len(self)} 处）" if len(self) > 1 else ""
+        first = min(int(part.min()) for part in self._parts)
+        return Advice(self.kind, self._path(first), self.data_code, self.detail + more)
 
     def advices(self, records: Sequence[EnergyRecord]) -> Iterator[Advice]:
         """The remark said for every record, with what was received."""
@@ -86,15 +106,12 @@ class Remarks:
     def __init__(self) -> None:
         self._made: dict[tuple[AdviceKind, str, str], Remark] = {}
 
-    def add(
-        self, kind: AdviceKind, code: str, detail: str, field: str, records: Sequence[int]
-    ) -> None:
-        """Remark on `records` of the batch."""
+    def add(self, kind: AdviceKind, code: str, detail: str, field: str, records: Int64s) -> None:
+        """Remark on `records` of the batch, at least one."""
         remark = self._made.get((kind, code, detail))
         if remark is None:
-            self._made[kind, code, detail] = Remark(kind, code, detail, field, list(records))
-        else:
-            remark.records.extend(records)
+            remark = self._made[kind, code, detail] = Remark(kind, code, detail, field, [])
+        remark.add(records)
 
     def __iter__(self) -> Iterator[Remark]:
         return iter(self._made.values())
@@ -103,39 +120,119 @@ class Remarks:
         """How many records each kind was found in."""
         counts: dict[AdviceKind, int] = {}
         for remark in self:
-            counts[remark.kind] = counts.get(remark.kind, 0) + len(remark.records)
+            counts[remark.kind] = counts.get(remark.kind, 0) + len(remark)
         return counts
 
 
 def remark(batch: Batch, records: Sequence[EnergyRecord], context: Context) -> Remarks:
     """Everything odd about a batch, before it meets what is stored; sets the frames' bits."""
     remarks = Remarks()
-    replacing = {later for _, later in batch.replaced}
     for earlier, _ in batch.replaced:
         detail = "同一批次内同一数据出现多次且不同，以最后一条为准"
-        remarks.add(AdviceKind.DUPLICATE, records[earlier].data_code, detail, "", [earlier])
+        replaced = np.array([earlier], np.int64)
+        remarks.add(AdviceKind.DUPLICATE, records[earlier].data_code, detail, "", replaced)
+    pen = _Pen(batch, remarks)
     codes = _Codes(context)
-    for key, packed in batch.frames.items():
-        for kind, detail in codes[key.data_code]:
-            _mark(remarks, key, packed, kind, detail, "dataCode", range(len(packed.records)))
-        _remark_configuration(remarks, key, packed, context)
-        _remark_values(remarks, key, packed)
-        _remark_scopes(remarks, key, packed)
-        _remark_future(remarks, key, packed, context.now)
-        if replacing:
-            _set_duplicate(packed, replacing)
+    configured = [context.items.get((key.data_code, key.stat_type), ()) for key in batch.keys]
+    ranges = [_range(items) for items in configured]
+    values = _Values(batch, ranges, [codes[key.data_code].scope for key in batch.keys])
+    early = _early(batch, context.now)
+    for number, key in enumerate(batch.keys):
+        for kind, detail in codes[key.data_code].strange:
+            pen.mark(number, kind, detail, "dataCode")
+        if not configured[number]:
+            detail = f"{StatType(key.stat_type).label}数据项未在本单位配置中"
+            pen.mark(number, AdviceKind.NOT_CONFIGURED, detail, "dataCode")
+        if values.outside_frames[number]:
+            low, high = ranges[number]
+            detail = f"应在配置范围 {_bound(low)} 至 {_bound(high)} 内"
+            pen.mark(number, AdviceKind.OUT_OF_RANGE, detail, "dataValue", values.outside)
+        if values.negative_frames[number]:
+            pen.mark(number, AdviceKind.NEGATIVE, "数值为负", "dataValue", values.negative)
+        if values.other_scope_frames[number]:
+            implied = codes[key.data_code].scope
+            detail = f"与数据项编码不符，编码所示为 {implied.value}（{implied.label}）"
+            pen.mark(number, AdviceKind.SCOPE_MISMATCH, detail, "scope", values.other_scope)
+        if early is not None:
+            detail = "统计周期在接收时刻一天以后才开始"
+            pen.mark(number, AdviceKind.FUTURE_PERIOD, detail, "statDate", early)
+    if batch.replaced:
+        later = np.isin(batch.records, [later for _, later in batch.replaced])
+        batch.columns.findings[later] |= AdviceKind.DUPLICATE.bit
     return remarks
 
 
-class _Codes(dict[str, list[tuple[AdviceKind, str]]]):
-    """What the dictionary has against each data code, asked once per code."""
+class _Pen:
+    """Marks values of a batch and remarks on their records."""
+
+    def __init__(self, batch: Batch, remarks: Remarks) -> None:
+        self._batch = batch
+        self._remarks = remarks
+        self._starts = batch.columns.starts.tolist()
+
+    def mark(
+        self, number: int, kind: AdviceKind, detail: str, field: str, where: Bools | None = None
+    ) -> None:
+        """Mark the values of a frame: all, or those of them that are true in `where`, if any."""
+        frame = slice(self._starts[number], self._starts[number + 1])
+        records = self._batch.records[frame]
+        if where is None:
+            self._batch.columns.findings[frame] |= kind.bit
+        else:
+            self._batch.columns.findings[frame][where[frame]] |= kind.bit
+            records = records[where[frame]]
+        if len(records):
+            self._remarks.add(kind, self._batch.keys[number].data_code, detail, field, records)
+
+
+class _Values:
+    """What is odd about values and scopes, and which frames have any of it."""
+
+    def __init__(
+        self,
+        batch: Batch,
+        ranges: Sequence[tuple[float | None, float | None]],
+        scopes: Sequence[Scope],
+    ) -> None:
+        columns = batch.columns
+        starts, counts = columns.starts[:-1], columns.counts
+        lows = np.array([-inf if low is None else low for low, _ in ranges])
+        highs = np.array([inf if high is None else high for _, high in ranges])
+        least = np.minimum.reduceat(columns.value, starts)
+        self.outside_frames = (least < lows) | (np.maximum.reduceat(columns.value, starts) > highs)
+        self.negative_frames = least < 0
+        self.outside = self.negative = np.zeros(0, np.bool_)
+        if self.outside_frames.any():
+            low, high = np.repeat(lows, counts), np.repeat(highs, counts)
+            self.outside = (columns.value < low) | (columns.value > high)
+        if self.negative_frames.any():
+            self.negative = columns.value < 0
+        self.other_scope = columns.scope != np.repeat(np.array(scopes, np.uint8), counts)
+        self.other_scope_frames = np.logical_or.reduceat(self.other_scope, starts)
+
+
+_parsed = lru_cache(maxsize=65_536)(data_code.parse)
+
+
+class _Code(NamedTuple):
+    """What there is to know about a data code."""
+
+    scope: Scope
+    """The scope that it implies."""
+    strange: list[tuple[AdviceKind, str]]
+    """What the dictionary has against it."""
+
+
+class _Codes(dict[str, _Code]):
+    """What there is to know about each data code, asked once per code."""
 
     def __init__(self, context: Context) -> None:
         super().__init__()
         self._context = context
 
-    def __missing__(self, text: str) -> list[tuple[AdviceKind, str]]:
-        found = self[text] = list(_strangers(data_code.parse(text), self._context))
+    def __missing__(self, text: str) -> _Code:
+        code = _parsed(text)
+        found = self[text] = _Code(code.scope, list(_strangers(code, self._context)))
         return found
 
 
@@ -150,85 +247,35 @@ def _strangers(code: DataCode, context: Context) -> Iterator[tuple[AdviceKind, s
         yield AdviceKind.UNKNOWN_USAGE, f"用途编码 {code.usage} 未收录"
 
 
-def _remark_configuration(remarks: Remarks, key: Key, packed: Packed, context: Context) -> None:
-    items = context.items.get((key.data_code, key.stat_type))
-    every = range(len(packed.records))
-    if not items:
-        detail = f"{StatType(key.stat_type).label}数据项未在本单位配置中"
-        _mark(remarks, key, packed, AdviceKind.NOT_CONFIGURED, detail, "dataCode", every)
-        return
+def _range(items: Sequence[Item]) -> tuple[float | None, float | None]:
+    """The values that any device of the unit allows; one that gives no bound allows all."""
     lows = [item.value_min for item in items if item.value_min is not None]
     highs = [item.value_max for item in items if item.value_max is not None]
-    # Any device of the unit may allow a value; one that gives no bound allows all.
-    low = min(lows) if len(lows) == len(items) else None
-    high = max(highs) if len(highs) == len(items) else None
-    values = packed.frame.value
-    below = low is not None and min(values) < low
-    above = high is not None and max(values) > high
-    if below or above:
-        outside = [
-            at
-            for at in every
-            if (low is not None and values[at] < low) or (high is not None and values[at] > high)
-        ]
-        detail = f"应在配置范围 {_bound(low)} 至 {_bound(high)} 内"
-        _mark(remarks, key, packed, AdviceKind.OUT_OF_RANGE, detail, "dataValue", outside)
+    return (
+        min(lows) if items and len(lows) == len(items) else None,
+        max(highs) if items and len(highs) == len(items) else None,
+    )
 
 
 def _bound(bound: float | None) -> str:
     return "不限" if bound is None else f"{bound:g}"
 
 
-def _remark_values(remarks: Remarks, key: Key, packed: Packed) -> None:
-    values = packed.frame.value
-    if min(values) < 0:
-        negative = [at for at, value in enumerate(values) if value < 0]
-        _mark(remarks, key, packed, AdviceKind.NEGATIVE, "数值为负", "dataValue", negative)
-
-
-def _remark_scopes(remarks: Remarks, key: Key, packed: Packed) -> None:
-    scopes = packed.frame.scope
-    implied = data_code.parse(key.data_code).scope
-    if scopes.count(implied) < len(scopes):
-        other = [at for at, scope in enumerate(scopes) if scope != implied]
-        detail = f"与数据项编码不符，编码所示为 {implied.value}（{implied.label}）"
-        _mark(remarks, key, packed, AdviceKind.SCOPE_MISMATCH, detail, "scope", other)
-
-
-def _remark_future(remarks: Remarks, key: Key, packed: Packed, now: datetime) -> None:
-    kind, latest = StatType(key.stat_type), now + _FORESEEABLE
-    slots = packed.frame.positions()
-    if _begins(kind, key.frame, slots[-1]) <= latest:
-        return
-    early = [at for at, slot in enumerate(slots) if _begins(kind, key.frame, slot) > latest]
-    detail = "统计周期在接收时刻一天以后才开始"
-    _mark(remarks, key, packed, AdviceKind.FUTURE_PERIOD, detail, "statDate", early)
+def _early(batch: Batch, now: datetime) -> Bools | None:
+    """Of each value whether its period begins too long after the receipt; None if none does."""
+    latest = now + _FORESEEABLE
+    firsts: dict[tuple[int, int], int] = {}
+    for stat_type, frame in {key[:2] for key in batch.keys}:
+        kind = StatType(stat_type)
+        slots = range(periods.slots_in(kind, frame))
+        firsts[stat_type, frame] = bisect_right(slots, latest, key=partial(_begins, kind, frame))
+    first = np.array([firsts[key[:2]] for key in batch.keys], np.int64)
+    early = batch.columns.slot >= np.repeat(first, batch.columns.counts)
+    return early if early.any() else None
 
 
 def _begins(kind: StatType, frame: int, slot: int) -> datetime:
     return periods.period_start(kind, periods.time_of(kind, frame, slot))
-
-
-def _set_duplicate(packed: Packed, replacing: set[int]) -> None:
-    for at, index in enumerate(packed.records):
-        if index in replacing:
-            packed.frame.findings[at] |= AdviceKind.DUPLICATE.bit
-
-
-def _mark(
-    remarks: Remarks,
-    key: Key,
-    packed: Packed,
-    kind: AdviceKind,
-    detail: str,
-    field: str,
-    places: Sequence[int],
-) -> None:
-    findings = packed.frame.findings
-    for at in places:
-        findings[at] |= kind.bit
-    indexes = [packed.records[at] for at in places]
-    remarks.add(kind, key.data_code, detail, field, indexes)
 
 
 _ATTRIBUTES = {

@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from nenghao.platform import configuration, dictionary, download, intake, journal, registry
+from nenghao.platform.bulk import read_upload
 from nenghao.platform.home import Home
 from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.web.endpoint import MEGABYTE, Call, Interface, Platform, endpoint
@@ -26,7 +27,7 @@ from nenghao.security.contexts import renewing_server_context
 from nenghao.standard.messages import Acknowledgement, read, write
 from nenghao.standard.messages.base_data import BaseDataRequest
 from nenghao.standard.messages.config_data import ConfigDownloadRequest, ConfigUpload
-from nenghao.standard.messages.energy_data import EnergyDownloadRequest, read_upload
+from nenghao.standard.messages.energy_data import EnergyDownloadRequest
 from nenghao.standard.messages.registration import RegistrationRequest
 from nenghao.standard.messages.version_check import VersionAnswer, VersionRequest
 

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import re
 import threading
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from math import isnan
-from typing import TYPE_CHECKING, Annotated, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Annotated, Any, overload
 
 import msgspec
-from msgspec import UNSET, UnsetType, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 from nenghao.standard import forms, periods
 from nenghao.standard.findings import Findings
+from nenghao.standard.messages import energy_columns
 from nenghao.standard.messages.codec import Tree, drop_bom, parse, read_tree, too_long
+from nenghao.standard.messages.energy_columns import Columns, small, texts
 from nenghao.standard.messages.fields import Answer, Message, optional, present, required
 from nenghao.standard.periods import StatType
 
@@ -92,13 +94,61 @@ class EnergyDownloadAnswer(Answer):
     next_page: Annotated[int | UnsetType, optional(forms.integer_between(1, 10**9))] = UNSET
 
 
+class Records(list[EnergyRecord]):
+    """The records of a batch with their columns beside them; not to be changed any more."""
+
+    __slots__ = ("columns",)
+
+    def __init__(self, records: Iterable[EnergyRecord], columns: Columns) -> None:
+        super().__init__(records)
+        self.columns = columns
+
+
+class ColumnRecords(Sequence[EnergyRecord]):
+    """The records of a batch that was read by column: each is made when it is looked at."""
+
+    def __init__(self, columns: Columns) -> None:
+        self.columns = columns
+
+    def __len__(self) -> int:
+        return len(self.columns.stat_type)
+
+    @overload
+    def __getitem__(self, index: int) -> EnergyRecord: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[EnergyRecord]: ...
+
+    def __getitem__(self, index: int | slice) -> EnergyRecord | list[EnergyRecord]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        columns = self.columns
+        return EnergyRecord(
+            data_code=columns.data_code.distinct[columns.data_code.numbers[index]],
+            data_value=columns.data_value[index],
+            input_type=columns.input_type[index],
+            stat_type=columns.stat_type[index],
+            stat_date=columns.stat_date.distinct[columns.stat_date.numbers[index]],
+            upload_date=columns.upload_date.distinct[columns.upload_date.numbers[index]],
+            scope=columns.scope[index],
+            valid=bool(columns.valid[index]),
+        )
+
+
+def columns_of(records: Sequence[EnergyRecord]) -> Columns:
+    """The columns of records that have the form of A.5: those they came with, or made now."""
+    if isinstance(records, Records | ColumnRecords):
+        return records.columns
+    return energy_columns.columns_of(records)
+
+
 _DATA = re.compile(rb'"data"\s*:\s*(?=\[)')
 _records_decoder = msgspec.json.Decoder(list[EnergyRecord])
 _one_slow_pass = threading.Lock()
 
 
-class _NotPlain(ValueError):
-    """The fast path does not answer for this body: the definitive one decides."""
+class NotPlainError(ValueError):
+    """A fast way of reading does not answer for this body: the definitive one decides."""
 
 
 def read_upload(
@@ -124,91 +174,125 @@ def read_upload(
 
 
 def _read_fast(body: bytes, record_limit: int, tolerance: int) -> EnergyUpload:
-    """The batch, if the array of `data` can be cut out and what is around it is as it should be.
+    cut = cut_records(body)
+    records = _records_decoder.decode(memoryview(body)[cut.start : cut.end])
+    if not 0 < len(records) <= record_limit:
+        raise NotPlainError
+    columns = _settle(records, tolerance)
+    return EnergyUpload(cut.device_id, cut.enterprise_code, Records(records, columns))
+
+
+class Cut(Struct, frozen=True):
+    """A body whose array of records was found, and what stands around it."""
+
+    device_id: str
+    enterprise_code: str
+    start: int
+    """Where the array begins, with its bracket."""
+    end: int
+
+
+def cut_records(body: bytes) -> Cut:
+    """Find the array of `data`, if it can be cut out and what is around it is as it should be.
 
     NaN is put in its place. It cannot stand in a legal body, so finding exactly that one as the
     top-level `data` shows that the cut was right; and the rest is small enough to look for keys
-    that stand twice, which no typed decoder sees.
+    that stand twice, which no typed decoder sees. Raises ValueError or RecursionError where it is
+    not so; whether what was cut out is an array of records is not looked at.
     """
     if not body.isascii():
         body.decode()  # msgspec does not look into strings that it skips
     opening = _DATA.search(body)
     if opening is None:
-        raise _NotPlain
+        raise NotPlainError
     start, end = opening.end(), body.rfind(b"]") + 1
     rest = Tree()
     rest.load(b"".join((body[:start], b"NaN", body[end:])).decode())
     if rest.odd_numbers != 1 or rest.duplicates() or not isinstance(rest.value, dict):
-        raise _NotPlain
+        raise NotPlainError
     header = rest.value
     cut = header.get("data")
     if not isinstance(cut, float) or not isnan(cut):
-        raise _NotPlain
+        raise NotPlainError
     device_id = forms.DEVICE_ID.check(header.get("deviceId"))
     enterprise_code = forms.CREDIT_CODE.check(header.get("enterpriseCode"))
-    records = _records_decoder.decode(memoryview(body)[start:end])
-    if not 0 < len(records) <= record_limit:
-        raise _NotPlain
-    _settle(records, tolerance)
-    return EnergyUpload(device_id, enterprise_code, records)
+    return Cut(device_id, enterprise_code, start, end)
 
 
-def _settle(records: list[EnergyRecord], tolerance: int) -> None:
+def _settle(records: list[EnergyRecord], tolerance: int) -> Columns:
     """Check the records and bring them into their one shape in place; ValueError on the first bad.
 
-    One loop gathers what is distinct, each distinct value is checked once, and records are touched
-    only where something is not yet as it should be: this is the price of an upload.
+    Each distinct value is checked once, and records are touched only where something is not yet
+    as it should be: this is the price of an upload. The columns say what the records are then.
     """
-    data_codes: set[str] = set()
-    upload_dates: set[str] = set()
-    input_types: set[int] = set()
-    scopes: set[int] = set()
-    flags: set[bool] = set()
-    flag_types: set[type] = set()  # 1 and True are one element of a set
-    stat_dates: defaultdict[int, set[str]] = defaultdict(set)
-    for record in records:
-        data_codes.add(record.data_code)
-        upload_dates.add(record.upload_date)
-        input_types.add(record.input_type)
-        scopes.add(record.scope)
-        flags.add(record.valid)
-        flag_types.add(type(record.valid))
-        stat_dates[record.stat_type].add(record.stat_date)
-    for data_code in data_codes:
-        forms.DATA_CODE.check(data_code)
-    for upload_date in upload_dates:
-        forms.TIME.check(upload_date)
-    for name, came, form in (
-        ("input_type", input_types, forms.INPUT_TYPE),
-        ("scope", scopes, forms.SCOPE),
-        ("valid", flags, forms.BOOLEAN),
-        ("stat_type", set(stat_dates), forms.STAT_TYPE),
-    ):
-        settled = {value: form.check(value) for value in came}
-        untouched = all(value == settled[value] for value in came)
-        if not untouched or (name == "valid" and flag_types != {bool}):
-            for record in records:
-                setattr(record, name, settled[getattr(record, name)])
-    _settle_dates(records, stat_dates, tolerance)
+    columns = Columns(
+        data_code=texts([record.data_code for record in records]),
+        data_value=[record.data_value for record in records],
+        input_type=_settle_small(records, "input_type", forms.INPUT_TYPE),
+        stat_type=_settle_small(records, "stat_type", forms.STAT_TYPE),
+        stat_date=texts([record.stat_date for record in records]),
+        upload_date=texts([record.upload_date for record in records]),
+        scope=_settle_small(records, "scope", forms.SCOPE),
+        valid=_settle_small(records, "valid", forms.BOOLEAN),
+    )
+    settled = settle_texts(columns, tolerance)
+    if settled is not columns:
+        for record, number in zip(records, settled.stat_date.numbers, strict=True):
+            record.stat_date = settled.stat_date.distinct[number]
+    return settled
 
 
-def _settle_dates(
-    records: list[EnergyRecord], stat_dates: dict[int, set[str]], tolerance: int
-) -> None:
-    """Check the distinct dates of each (still raw) stat type; move those within the tolerance."""
+def _settle_small(records: list[EnergyRecord], name: str, form: forms.Form) -> bytes:
+    """The column of a small field, checked; records that have another type of it get the right."""
+    column = list(map(attrgetter(name), records))
+    first = column[0]
+    came = {first} if column.count(first) == len(column) else set(column)
+    kinds = set(map(type, column)) if name == "valid" else set(map(type, came))  # 1 equals True
+    settled = {value: form.check(value) for value in came}
+    kind = bool if name == "valid" else int
+    if kinds == {kind} and all(value == settled[value] for value in came):
+        return small(column)
+    for record, value in zip(records, column, strict=True):
+        setattr(record, name, settled[value])
+    return small([settled[value] for value in column])
+
+
+def settle_texts(columns: Columns, tolerance: int) -> Columns:
+    """Check the codes and dates, each distinct one once; FormError or OffGrid on the first bad.
+
+    The small columns are right already. Where dates are moved to the start of their period the
+    columns are other ones.
+    """
+    for text in columns.data_code.distinct:
+        forms.DATA_CODE.check(text)
+    for text in columns.upload_date.distinct:
+        forms.TIME.check(text)
     moved: dict[tuple[int, str], str] = {}
-    for raw, texts in stat_dates.items():
-        stat_type = StatType(forms.STAT_TYPE.check(raw))
-        for text in texts:
+    for stat_type in StatType:
+        kind = int(stat_type)
+        for text in _dates_of(kind, columns) if kind in columns.stat_type else ():
             time = periods.parse_time(forms.TIME.check(text))
             settled = periods.snap(stat_type, time, tolerance)
             periods.place(stat_type, settled)
             if settled != time:
-                moved[stat_type, text] = periods.format_time(settled)
-    if moved:
-        for record in records:
-            key = (record.stat_type, record.stat_date)
-            record.stat_date = moved.get(key, record.stat_date)
+                moved[kind, text] = periods.format_time(settled)
+    if not moved:
+        return columns
+    distinct = columns.stat_date.distinct
+    dates = (distinct[number] for number in columns.stat_date.numbers)
+    pairs = zip(columns.stat_type, dates, strict=True)
+    stat_date = texts([moved.get(pair, pair[1]) for pair in pairs])
+    return msgspec.structs.replace(columns, stat_date=stat_date)
+
+
+def _dates_of(kind: int, columns: Columns) -> list[str]:
+    """The distinct dates that records of one stat type have."""
+    distinct = columns.stat_date.distinct
+    if columns.stat_type.count(kind) == len(columns.stat_type):
+        return distinct
+    numbers = columns.stat_date.numbers
+    pairs = zip(numbers, columns.stat_type, strict=True)
+    return [distinct[number] for number in {number for number, its in pairs if its == kind}]
 
 
 def _read_definitively(body: bytes, record_limit: int, tolerance: int) -> EnergyUpload:
