@@ -25,7 +25,8 @@ from nenghao.security.contexts import server_context
 
 
 def say(text: str) -> None:
-    print(text, flush=True)
+    # One write a line: several workers share the pipe.
+    os.write(sys.stdout.fileno(), f"{text}\n".encode())
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
