@@ -55,10 +55,10 @@ class Load:
 
 
 LOADS = (
-    Load(1, 150, 600),
-    Load(40, 15, 120),
-    Load(480, 2, 12),
-    Load(480, 2, 12, "zstd"),
+    Load(1, 60, 200),
+    Load(40, 8, 100),
+    Load(480, 2, 8),
+    Load(480, 2, 8, "zstd"),
 )
 
 

@@ -143,7 +143,7 @@ def test_a_killed_worker_is_replaced_while_the_others_serve(pki: Pki) -> None:
         os.kill(first, signal.SIGKILL)
         assert lost.ended()  # an error for its client, at once
         assert asked(kept) == second
-        until(lambda: len(running.workers()) == 2)
+        until(lambda: first not in running.workers() and len(running.workers()) == 2)
         (third,) = set(running.workers()) - {second}
         assert running.line() == "/it"
         served_by(running, clients, third)
