@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def zigzag_steps(integers: NDArray[np.int64]) -> NDArray[np.uint64]:
 def shuffled(rows: NDArray[np.generic]) -> list[bytes]:
     """The bytes of each row by significance, without the leading ones that are zero throughout."""
     planes = rows.view(np.uint8).reshape(len(rows), -1, 8).transpose(0, 2, 1)
-    used = 8 - int(np.argmax(planes.any(axis=(0, 2))[::-1]))
+    used = 8 - int(np.argmax(np.flip(planes.max(axis=(0, 2)) > 0)))
     return [np.ascontiguousarray(row[:used]).tobytes() for row in planes]
 
 
@@ -93,6 +94,10 @@ def compressed(level: int, rows: list[bytes]) -> list[bytes]:
     )
     compress = zstandard.ZstdCompressor(compression_params=parameters).compress
     return [compress(row) for row in rows]
+
+
+def _shrunk(level: int, rows: Callable[[Values], list[bytes]], values: Values) -> list[bytes]:
+    return compressed(level, rows(values))
 
 
 def decompressed(rows: list[bytes]) -> list[bytes]:
@@ -114,28 +119,27 @@ def varints(values: Values) -> list[bytes]:
     return encoded
 
 
+def doubles(values: Values) -> list[bytes]:
+    return [row.tobytes() for row in values]
+
+
+def steps(values: Values) -> list[bytes]:
+    return shuffled(zigzag_steps(scaled(values)))
+
+
 def codecs() -> list[Codec]:
     every: list[Codec] = []
     for level in (1, 3):
-        plain: Codec = (
-            f"doubles, zstd {level}",
-            lambda values, level=level: compressed(level, [row.tobytes() for row in values]),
-            decompressed,
-        )
-        shuffle: Codec = (
-            f"shuffled doubles, zstd {level}",
-            lambda values, level=level: compressed(level, shuffled(values)),
-            decompressed,
-        )
-        stepped: Codec = (
-            f"scaled integers, steps, zstd {level}",
-            lambda values, level=level: compressed(level, shuffled(zigzag_steps(scaled(values)))),
-            decompressed,
-        )
-        every += [plain, shuffle, stepped]
+        for name, rows in (
+            ("doubles", doubles),
+            ("shuffled doubles", shuffled),
+            ("scaled integers, steps", steps),
+        ):
+            encode = partial(_shrunk, level, rows)
+            every.append((f"{name}, zstd {level}", encode, decompressed))
     every.append(("scaled integers, steps, varint", varints, lambda rows: None))
     if find_spec("pcodec"):
-        from pcodec import ChunkConfig, standalone
+        from pcodec import ChunkConfig, standalone  # type: ignore[import-untyped,unused-ignore]
 
         configuration = ChunkConfig()
         pcodec: Codec = (
@@ -170,8 +174,8 @@ def compare(name: str, values: Values) -> None:
     rows = []
     for title, encode, decode in codecs():
         encoded = encode(values)
-        there = values.size / quickest(lambda encode=encode: encode(values)) / 1e6
-        back = values.size / quickest(lambda decode=decode, rows=encoded: decode(rows)) / 1e6
+        there = values.size / quickest(partial(encode, values)) / 1e6
+        back = values.size / quickest(partial(decode, encoded)) / 1e6
         size = sum(map(len, encoded)) / values.size
         slow = decode(encoded[:1]) is None
         rows.append((title, f"{size:.2f}", f"{there:.1f}", "-" if slow else f"{back:.1f}"))

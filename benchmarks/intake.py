@@ -19,6 +19,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -123,17 +124,17 @@ def measure(codes: list[str], rounds: int, by_moment: bool) -> dict[str, list[fl
             now = day + timedelta(days=1, hours=1, minutes=5)
             body = batch(codes, day, by_moment=by_moment)
             corrected = batch(codes, day, by_moment=by_moment, seed=1)
-            timed("typed decoding alone (msgspec)", lambda body=body: decode(body))
-            timed("read, record by record", lambda body=body: energy_data.read_upload(body))
-            timed("read, by column", lambda body=body: bulk.read_upload(body))
+            timed("typed decoding alone (msgspec)", partial(decode, body))
+            timed("read, record by record", partial(energy_data.read_upload, body))
+            timed("read, by column", partial(bulk.read_upload, body))
             stored = timed(
                 "whole intake: new frames, committed",
-                lambda body=body, now=now: take_in(body, now),
+                partial(take_in, body, now),
             )
-            timed("whole intake: the same again", lambda body=body, now=now: take_in(body, now))
+            timed("whole intake: the same again", partial(take_in, body, now))
             merged = timed(
                 "whole intake: merged with stored frames",
-                lambda body=corrected, now=now: take_in(body, now),
+                partial(take_in, corrected, now),
             )
             for result in (stored, merged):
                 if not isinstance(result, IntakeResult) or result.stored != 96 * len(codes):

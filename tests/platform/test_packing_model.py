@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nenghao.platform import packing
 from nenghao.platform.packing import ONLINE, REPORT, Key, Labels, pack
 from nenghao.standard import periods
 from nenghao.standard.messages.energy_data import EnergyRecord
@@ -66,8 +68,16 @@ def model(batch: list[EnergyRecord]) -> Model:
 
 
 @settings(deadline=None, max_examples=300)
-@given(st.lists(records(), max_size=40))
-def test_a_batch_is_packed_as_a_loop_over_its_records_would(batch: list[EnergyRecord]) -> None:
+@given(st.lists(records(), max_size=40), st.sampled_from([0, 8, 1000]))
+def test_a_batch_is_packed_as_a_loop_over_its_records_would(
+    batch: list[EnergyRecord], room: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:  # by table and by sorting
+        patch.setattr(packing, "_ROOM", room)
+        check(batch)
+
+
+def check(batch: list[EnergyRecord]) -> None:
     packed, expected = pack(batch, LABELS, NOW), model(batch)
     assert (packed.repeated, packed.replaced) == (expected.repeated, expected.replaced)
     assert list(packed.frames) == list(expected.rows)

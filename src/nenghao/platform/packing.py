@@ -35,6 +35,8 @@ REPORT: Final = 1
 """The source of a value: collected online (在线), or filled in (填报), which is inputType 5."""
 
 _FILLED_IN = 5
+_ROOM = 8
+"""How many times larger than a batch a table may be that spares sorting it."""
 
 REALTIME_LABELS: Final[dict[str, int]] = {
     "end": 0,
@@ -176,7 +178,7 @@ def _frames(columns: Columns, places: _Places) -> tuple[list[Key], Int64s]:
     code = np.frombuffer(columns.data_code.numbers, np.intc).astype(np.int64)
     filled_in = np.frombuffer(columns.input_type, np.uint8) == _FILLED_IN
     combined = (code * len(places.kinds) + places.kind) * 2 + filled_in
-    came, frame_of = _as_they_appear(combined)
+    came, frame_of = _as_they_appear(combined, 2 * len(codes) * len(places.kinds))
     keys = []
     for number in came.tolist():
         number, source = divmod(number, 2)
@@ -186,14 +188,25 @@ def _frames(columns: Columns, places: _Places) -> tuple[list[Key], Int64s]:
     return keys, frame_of
 
 
-def _as_they_appear(numbers: Int64s) -> tuple[Int64s, Int64s]:
-    """Each distinct number by first appearance, and of each number its place among them."""
+def _as_they_appear(numbers: Int64s, bound: int) -> tuple[Int64s, Int64s]:
+    """Each distinct number by first appearance, and of each number its place among them.
+
+    The numbers lie below `bound`.
+    """
     changes = np.ones(len(numbers), np.bool_)
     np.not_equal(numbers[1:], numbers[:-1], out=changes[1:])
     runs = numbers[changes]
     if (runs[1:] > runs[:-1]).all():  # grouped, as most senders write them
         return runs, np.cumsum(changes) - 1
-    distinct, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
+    if bound > _ROOM * len(numbers):
+        distinct, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
+    else:  # room for a table of all numbers there could be: several times faster than sorting
+        table = np.full(bound, len(numbers))
+        table[numbers[::-1]] = np.arange(len(numbers))[::-1]  # of several the last one stays
+        distinct = np.flatnonzero(table < len(numbers))
+        first = table[distinct]
+        table[distinct] = np.arange(len(distinct))
+        inverse = table[numbers]
     order = np.argsort(first)
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
@@ -234,10 +247,8 @@ def _standing(
 ) -> tuple[Int64s, Int64s, int, list[tuple[int, int]]]:
     """The records by frame and slot; which of these places stand; what was repeated, replaced."""
     keys = frame_of * (MOST_SLOTS + 1) + slots
-    order = np.arange(len(keys))
-    if not (keys[1:] > keys[:-1]).all():
-        order = np.argsort(keys, kind="stable")
-        keys = keys[order]
+    order = _order(keys)
+    keys = keys[order]
     again = np.flatnonzero(keys[1:] == keys[:-1]) + 1
     if not len(again):
         return order, order, 0, []
@@ -251,6 +262,20 @@ def _standing(
     stands = np.delete(runs, replacing - 1)
     pairs = sorted(map(tuple, replaced.tolist()), key=lambda pair: pair[1])
     return order, stands, int(equal.sum()), pairs
+
+
+def _order(keys: Int64s) -> Int64s:
+    """The places of the keys from the least to the greatest, equal ones as they come."""
+    if (keys[1:] > keys[:-1]).all():
+        return np.arange(len(keys))
+    bound = int(keys.max()) + 1
+    if bound <= _ROOM * len(keys):
+        table = np.full(bound, -1)
+        table[keys] = np.arange(len(keys))
+        order = table[table >= 0]
+        if len(order) == len(keys):  # no two are equal
+            return order
+    return np.argsort(keys, kind="stable")
 
 
 def opened(key: Key, data: bytes) -> Frame:
