@@ -13,35 +13,26 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection, select
 
-from nenghao.platform import advice, configuration, dictionary, journal, packing
-from nenghao.platform.packing import Batch, Key, Labels
+from nenghao.platform import advice, configuration, dictionary, in_force, journal, packing
+from nenghao.platform.packing import Batch, Key
 from nenghao.platform.registry import Peer
 from nenghao.platform.remarks import Context, Remarks, remark
 from nenghao.platform.store import frames
 from nenghao.platform.store.engine import Store, upsert
 from nenghao.platform.store.schema import frame as frame_table
-from nenghao.platform.store.schema import unit_setting
+from nenghao.standard import periods
 from nenghao.standard.findings import AdviceKind
 from nenghao.standard.messages.energy_data import EnergyRecord, EnergyUpload
-
-REALTIME_LABEL = "realtime_label"
-"""The dated setting of a unit that says what its real-time ticks label (`packing.Labels`)."""
+from nenghao.standard.periods import StatType
 
 _Item = TypeVar("_Item")
 
 _CHUNK = 400
 """Frames or data codes named in one query; databases limit the parameters of a statement."""
-
-
-class Settings(Protocol):
-    """The platform's settings that intake asks for."""
-
-    @property
-    def strict(self) -> Collection[AdviceKind]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +54,7 @@ class IntakeResult:
 
 def upload(
     store: Store,
-    settings: Settings,
+    settings: in_force.Settings,
     peer: Peer,
     upload: EnergyUpload,
     body: bytes,
@@ -77,9 +68,9 @@ def upload(
     """
     records = upload.data
     with store.read() as conn:
-        labels = realtime_labels(conn, peer.unit_id)
+        force = in_force.of(conn, peer.unit_id, settings)
         context = _context(conn, peer.unit_id, now)
-    batch = packing.pack(records, labels, now)
+    batch = packing.pack(records, force.labels(), now)
     remarks = remark(batch, records, context)
     _refuse_strict(remarks, records, settings.strict)
     encoded = {key: frames.encode(packed.frame) for key, packed in batch.frames.items()}
@@ -104,6 +95,8 @@ def upload(
             packed_body,
             records=len(records),
             result=asdict(result),
+            settings=force.to_plain(),
+            covers=_covers(batch),
             now=now,
             address=address,
         )
@@ -112,12 +105,22 @@ def upload(
     return result
 
 
-def realtime_labels(conn: Connection, unit_id: int) -> Labels:
-    """What the unit's real-time ticks label, by date (docs/decisions 4)."""
-    query = select(unit_setting.c.valid_from, unit_setting.c.value).where(
-        unit_setting.c.unit_id == unit_id, unit_setting.c.name == REALTIME_LABEL
-    )
-    return Labels([(row.valid_from, row.value) for row in conn.execute(query)])
+def _covers(batch: Batch) -> journal.Covers:
+    """The first and the last time that the batch has values for, by statType."""
+    ends: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {}
+    for key, packed in batch.frames.items():
+        present = packed.frame.presence
+        first = (key.frame, (present & -present).bit_length() - 1)
+        last = (key.frame, present.bit_length() - 1)
+        held = ends.get(key.stat_type, (first, last))
+        ends[key.stat_type] = (min(held[0], first), max(held[1], last))
+    return {
+        kind: (
+            periods.time_of(StatType(kind), *first),
+            periods.time_of(StatType(kind), *last),
+        )
+        for kind, (first, last) in ends.items()
+    }
 
 
 def _context(conn: Connection, unit_id: int, now: datetime) -> Context:

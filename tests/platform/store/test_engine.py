@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, create_engine, func, insert, select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as StoreTimeout
 
 from nenghao.platform.store import engine
@@ -22,16 +22,21 @@ from nenghao.platform.store.schema import finding, platform_state, unit_head
 UNIT = 7
 
 
+SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+POSTGRESQL = pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+
+
 def _sequence(conn: Connection) -> int:
     query = select(unit_head.c.sequence).where(unit_head.c.unit_id == UNIT)
     return int(conn.execute(query).scalar_one())
 
 
 def _count_up(store: Store, times: int) -> None:
-    """Read, then write what was read plus one: loses updates wherever it can."""
+    """Lock and read, then write what was read plus one: loses updates wherever it can."""
+    query = select(unit_head.c.sequence).where(unit_head.c.unit_id == UNIT).with_for_update()
     for _ in range(times):
         with store.write() as conn:
-            reached = _sequence(conn)
+            reached = int(conn.execute(query).scalar_one())
             conn.execute(
                 update(unit_head).where(unit_head.c.unit_id == UNIT).values(sequence=reached + 1)
             )
@@ -129,10 +134,11 @@ def test_a_reader_sees_one_moment(counter: Store) -> None:
 
 
 def test_a_reader_cannot_write(counter: Store) -> None:
-    with pytest.raises(OperationalError, match="readonly"), counter.read() as conn:
+    with pytest.raises(DBAPIError, match=r"read-?only"), counter.read() as conn:
         conn.execute(update(unit_head).values(sequence=99))
 
 
+@SQLITE
 def test_a_write_holds_the_lock_from_its_beginning(counter: Store, database: str) -> None:
     locked = pytest.raises(OperationalError, match="locked")
     with counter.write(), _second_connection(database) as conn, locked:
@@ -149,17 +155,20 @@ def _second_connection(database: str) -> Iterator[Connection]:
     other.dispose()
 
 
+@SQLITE
 def test_commits_are_synced_to_the_disk_before_they_return(store: Store) -> None:
     with store.write() as conn:
         assert conn.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert conn.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
 
 
+@SQLITE
 def test_a_write_within_a_write_is_an_error_and_no_deadlock(store: Store) -> None:
     with store.write(), pytest.raises(RuntimeError, match="already open"), store.write():
         pytest.fail("a second writer was let in")
 
 
+@SQLITE
 def test_who_waits_too_long_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "WAIT_SECONDS", 0.01)
     failures: list[Exception] = []
@@ -257,7 +266,46 @@ def test_upsert_can_add_to_what_is_there(store: Store) -> None:
         assert conn.execute(select(finding.c.times)).scalar_one() == 6
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://localhost/nenghao"])
+@POSTGRESQL
+def test_on_a_server_too_commits_are_on_the_disk_whatever_its_default(database: str) -> None:
+    first = Store.open(database)
+    with first.write() as conn:
+        name = conn.exec_driver_sql("SELECT current_database()").scalar_one()
+        conn.exec_driver_sql(f'ALTER DATABASE "{name}" SET synchronous_commit = off')
+    first.close()
+    store = Store.open(database)
+    with store.write() as conn:
+        assert conn.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
+    store.close()
+
+
+@POSTGRESQL
+def test_on_a_server_too_who_waits_too_long_is_told(
+    database: str, counter: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "WAIT_SECONDS", 0.05)
+    hasty = Store.open(database)
+    query = select(unit_head.c.sequence).with_for_update()
+    with counter.write() as conn:
+        conn.execute(query)
+        with pytest.raises(OperationalError, match="lock timeout"), hasty.write() as other:
+            other.execute(query)
+    hasty.close()
+
+
+@POSTGRESQL
+def test_writers_of_different_units_do_not_wait_for_each_other(counter: Store) -> None:
+    with counter.write() as conn:
+        conn.execute(insert(unit_head).values(unit_id=UNIT + 1, sequence=0))
+    query = select(unit_head.c.sequence).with_for_update()
+    with counter.write() as conn, counter.write() as other:
+        conn.execute(query.where(unit_head.c.unit_id == UNIT))
+        assert other.execute(query.where(unit_head.c.unit_id == UNIT + 1)).scalar() == 0
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite://", "sqlite:///:memory:", "mysql://localhost/nenghao", "nenghao", ""]
+)
 def test_a_database_that_cannot_be_shared_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="数据库"):
         Store.open(url)
