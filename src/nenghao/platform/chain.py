@@ -125,6 +125,7 @@ class Fault(StrEnum):
     MISSING_BODY = "missing_body", "原文已不在，且没有相应的清除回执"
     TAIL = "tail", "末尾的回执被截去"
     HEAD = "head", "链头与最后一份回执不符"
+    NOTED = "noted", "与先前记下的摘要不符"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +154,35 @@ class Checked:
     breaks: list[Break] = field(default_factory=list)
 
 
-def check(store: Store, unit_ids: Sequence[int], *, bodies: bool = True) -> Iterator[Checked]:
-    """Walk the chains of the units, each within one snapshot; `bodies` reads those too."""
+Noted = Mapping[str, tuple[int, str]]
+"""What an earlier walk found, kept outside of the database: number and digest by credit code."""
+
+
+def check(
+    store: Store, unit_ids: Sequence[int], *, bodies: bool = True, noted: Noted | None = None
+) -> Iterator[Checked]:
+    """Walk the chains of the units, each within one snapshot; `bodies` reads those too.
+
+    With `noted` each chain must still hold the receipt that an earlier walk ended with: who can
+    write the whole database can also make a whole chain anew, but not that digest.
+    """
     for unit_id in unit_ids:
         with store.read() as conn:
-            yield check_unit(conn, unit_id, bodies=bodies)
+            checked = check_unit(conn, unit_id, bodies=bodies)
+            _compare_noted(conn, unit_id, checked, noted or {})
+        yield checked
+
+
+def _compare_noted(conn: Connection, unit_id: int, checked: Checked, noted: Noted) -> None:
+    sequence, expected = noted.get(checked.credit_code, (0, ""))
+    if not sequence:
+        return
+    query = select(receipt.c.digest).where(
+        receipt.c.unit_id == unit_id, receipt.c.sequence == sequence
+    )
+    found = conn.execute(query).scalar()
+    if found is None or found.hex() != expected:
+        checked.breaks.append(Break(sequence, Fault.NOTED))
 
 
 def units(conn: Connection) -> list[int]:

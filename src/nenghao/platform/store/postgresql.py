@@ -39,7 +39,8 @@ def normalised(url: URL) -> URL:
 def shown(url: URL) -> str:
     """The address as messages show it: no password, and of the query only the host and port."""
     query = {key: value for key, value in url.query.items() if key in ("host", "port")}
-    return url.set(password=None, query=query).render_as_string()
+    bare = URL.create(url.drivername, url.username, None, url.host, url.port, url.database, query)
+    return bare.render_as_string()
 
 
 def engines(url: URL, wait_seconds: float) -> tuple[Engine, Engine]:
@@ -105,7 +106,32 @@ def lock_for_upgrade(conn: Connection) -> None:
     conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
 
 
+_CAUSES = (
+    ("refused", "连接被拒绝，服务器未运行或不在这个端口"),
+    ("timeout", "连接超时"),
+    ("timed out", "连接超时"),
+    ("resolve", "主机名无法解析"),
+    ("translate host name", "主机名无法解析"),
+    ("authentication failed", "用户名或密码不对"),
+    ("no password supplied", "没有给出密码"),
+    ("pg_hba.conf", "服务器不允许这样连接"),
+    ("does not exist", "没有这个数据库或用户"),
+    ("No such file", "没有这个套接字，服务器未运行"),
+    ("permission denied", "没有权限"),
+    ("too many", "服务器的连接数已满"),
+    ("starting up", "服务器正在启动"),
+)
+"""Part of what libpq or the server says, and what it comes to."""
+
+
 def reason(error: SQLAlchemyError, url: URL) -> str:
+    """Why there is no connection: the cause in Chinese, and what the driver said of it."""
+    said = _said(error, url)
+    cause = next((text for part, text in _CAUSES if part in said), "")
+    return f"{cause}（{said}）" if cause else said
+
+
+def _said(error: SQLAlchemyError, url: URL) -> str:
     """What the server or the driver said, on one line, without any secret of the address."""
     said = str(error.orig) if isinstance(error, DBAPIError) and error.orig else str(error)
     line = " ".join(said.split())
