@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as StoreTimeout
 
 from nenghao.platform.store import engine
 from nenghao.platform.store.engine import FairLock, Store, upsert
-from nenghao.platform.store.schema import finding, platform_state, unit_head
+from nenghao.platform.store.schema import configured_item, finding, platform_state, unit_head
 
 UNIT = 7
 
@@ -247,6 +247,39 @@ def test_upsert_inserts_and_replaces(store: Store) -> None:
         upsert(conn, platform_state, [])
         rows = conn.execute(select(platform_state).order_by(platform_state.c.name)).all()
     assert [tuple(row) for row in rows] == [("a", "1"), ("b", "3"), ("c", "4")]
+
+
+def test_upsert_of_many_rows_keeps_every_kind_of_value(store: Store) -> None:
+    rows = [
+        {
+            "unit_id": UNIT,
+            "device_number": 1,
+            "data_code": f"00-00-0000-0233{number:02d}-11",
+            "stat_type": -1,
+            "name": "电 '\"\\%s :x {,} \n",
+            "input_type": 4,
+            "value_min": None if number else -1.5,
+            "value_max": 1e300,
+            "scope": 1,
+            "retired_at": datetime(2026, 11, 22, 1, 2, 3) if number else None,
+        }
+        for number in range(30)
+    ]
+    again = [row | {"name": f"项 {number}"} for number, row in enumerate(rows)]
+    with store.write() as conn:
+        for written in (rows, [*again, rows[0], again[0]]):
+            upsert(conn, configured_item, written)
+        query = select(configured_item).order_by(configured_item.c.data_code)
+        assert [dict(row) for row in conn.execute(query).mappings()] == again
+        upsert(conn, configured_item, rows)
+        assert [dict(row) for row in conn.execute(query).mappings()] == rows
+
+
+@POSTGRESQL
+def test_upsert_of_many_rows_cuts_nothing_to_its_length(store: Store) -> None:
+    rows = [{"name": "a" * 41, "value": "1"}, {"name": "b", "value": "2"}]
+    with pytest.raises(DBAPIError, match="too long"), store.write() as conn:
+        upsert(conn, platform_state, rows)
 
 
 def test_upsert_can_add_to_what_is_there(store: Store) -> None:

@@ -213,22 +213,27 @@ def upsert(
     """
     if not rows:
         return
-    statement: Insert
     if keys is None:
         keys = [column.name for column in table.primary_key]
-    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    values = insert(table)
+    names = list(rows[0])
+    on_server = conn.dialect.name == "postgresql"
+    parameters: Any = list(rows)
+    values: postgresql.Insert | sqlite.Insert
+    distinct = {tuple(row[key] for key in keys): row for row in rows} if on_server else {}
+    if len(distinct) > 1 and (changes is None or len(distinct) == len(rows)):
+        values, parameters = server.insert_all(table, list(distinct.values()))
+    else:
+        values = postgresql.insert(table) if on_server else sqlite.insert(table)
     if changes is None:
-        new: Mapping[str, Any] = {
-            name: values.excluded[name] for name in rows[0] if name not in keys
-        }
+        new: Mapping[str, Any] = {name: values.excluded[name] for name in names if name not in keys}
     else:
         new = changes(values.excluded)
+    statement: Insert
     if new:
         statement = values.on_conflict_do_update(index_elements=list(keys), set_=dict(new))
     else:
         statement = values.on_conflict_do_nothing(index_elements=list(keys))
-    conn.execute(statement, list(rows))
+    conn.execute(statement, parameters)
 
 
 class _Turn:
