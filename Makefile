@@ -27,7 +27,7 @@ test: $(DEV)
 check: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy src tests benchmarks
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/docs
 

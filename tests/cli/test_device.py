@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from nenghao.cli import main
 from nenghao.clock import china_now
 from nenghao.device.home import DeviceHome
 from nenghao.security.authority import CertificateAuthority
 from tests.device import world
 from tests.device.https_platform import HttpsPlatform, https_platform
+from tests.device.shell import Shell
 from tests.device.world import ELECTRICITY, OK, UNIT_CODE, make_credentials, refusal
 
 DATA = "/uploadEnergyData"
@@ -39,26 +39,6 @@ def credentials(authority: CertificateAuthority, tmp_path_factory: pytest.TempPa
 def platform(authority: CertificateAuthority, tmp_path: Path) -> Iterator[HttpsPlatform]:
     with https_platform(authority, tmp_path / "server") as running:
         yield running
-
-
-class Shell:
-    """Calls `nenghao device COMMAND --home DEV …` and keeps what it printed."""
-
-    def __init__(self, home: Path, captured: pytest.CaptureFixture[str]) -> None:
-        self.home = home
-        self.out = self.err = ""
-        self._captured = captured
-
-    def __call__(self, command: str, *arguments: object) -> int:
-        self._captured.readouterr()
-        code = main(["device", command, "--home", str(self.home), *map(str, arguments)])
-        self.out, self.err = self._captured.readouterr()
-        return code
-
-    def json(self, command: str, *arguments: object) -> Any:
-        """What a command prints with `--json`: one value and nothing else."""
-        assert self(command, *arguments, "--json") == 0, self.err
-        return json.loads(self.out)
 
 
 @pytest.fixture

@@ -70,7 +70,9 @@ def test_a_groups_help_is_chinese_and_offers_no_shell_completion(
     shown = capsys.readouterr().out
     assert "选项" in shown
     assert "命令" in shown
+    assert "显示帮助后退出" in shown
     assert "completion" not in shown
+    assert "exit" not in shown
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:

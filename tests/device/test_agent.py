@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+import sqlite3
 from datetime import date, datetime, timedelta
 from itertools import pairwise
-from typing import Any
 
 import httpx
 import msgspec
 import pytest
 
+from nenghao.device import agent as agent_module
 from nenghao.device import history, outbox
 from nenghao.device.agent import Agent, Summary, WallClock, load_state
 from nenghao.device.client import PlatformClient
-from nenghao.device.outbox import Batch, BatchState
+from nenghao.device.outbox import BatchState
+from nenghao.device.state import SessionState
+from tests.device.agents import (
+    BEGIN,
+    DATA,
+    FIRST,
+    live,
+    on_data,
+    once,
+    reading_every_day,
+    waiting,
+)
 from tests.device.world import (
     COAL,
     DOWN,
@@ -31,63 +42,6 @@ from tests.device.world import (
     refusal,
     settings,
 )
-
-DATA = "/uploadEnergyData"
-BEGIN = datetime(2026, 3, 1, 12, 0)
-FIRST = date(2026, 3, 1)
-
-
-def once(world: World, at: datetime, **changes: Any) -> Summary:
-    """`nenghao device run --once --at …`: a fresh agent, as a fresh process has."""
-
-    async def run() -> Summary:
-        async with world.platform.client() as client:
-            agent = Agent(world.home, settings(**changes), world.store, client)
-            return await agent.run_once(at)
-
-    return asyncio.run(run())
-
-
-def live(world: World, clock: SimulatedClock, **changes: Any) -> None:
-    """`nenghao device run` from the clock's moment to its end."""
-
-    async def run() -> None:
-        async with world.platform.client() as client:
-            agent = Agent(world.home, settings(**changes), world.store, client)
-            await agent.run(asyncio.Event(), clock)
-
-    world.platform.now = clock.now
-    asyncio.run(run())
-
-
-def waiting(world: World) -> list[Batch]:
-    with world.store.read() as connection:
-        return outbox.waiting(connection)
-
-
-def on_data(answer: Answer, times: int = 10**9) -> Callable[[str, httpx.Request], Answer | None]:
-    """Trouble with the first `times` data uploads."""
-    left = iter(range(times))
-
-    def trouble(path: str, request: httpx.Request) -> Answer | None:
-        return answer if path == DATA and next(left, None) is not None else None
-
-    return trouble
-
-
-def reading_every_day(world: World) -> Callable[[datetime], None]:
-    """A meter: whenever time has passed, every day that is over has its ticks."""
-    known: set[date] = set()
-
-    def happens(moment: datetime) -> None:
-        day = FIRST
-        while day < moment.date():
-            if day not in known:
-                known.add(day)
-                put(world.store, a_day(day), moment)
-            day += timedelta(days=1)
-
-    return happens
 
 
 @pytest.mark.clause("6.2.1-1")
@@ -370,6 +324,29 @@ def test_a_stopped_service_ends_within_its_grace_and_goes_on_where_it_was(
     live(world, clock)
     assert clock.waits[0] == datetime(2026, 3, 2, 9, 2)
     assert world.platform.days == ["2026-03-01"]
+
+
+def test_what_the_queue_and_the_session_know_is_written_together_or_not_at_all(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_days(world.store, FIRST, 1, BEGIN)
+    save = agent_module._save_state
+
+    def full_disk(connection: sqlite3.Connection, state: SessionState) -> None:
+        if world.platform.taken:
+            raise sqlite3.OperationalError("disk is full")
+        save(connection, state)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(agent_module, "_save_state", full_disk)
+        with pytest.raises(sqlite3.OperationalError):
+            once(world, datetime(2026, 3, 2, 6, 0))
+    assert [batch.state for batch in waiting(world)] == [BatchState.QUEUED]
+    left = load_state(world.store).round
+    assert left is not None
+    assert left.in_flight
+    assert once(world, datetime(2026, 3, 2, 6, 1)).is_well
+    assert len({receipt.body for receipt in world.platform.taken}) == 1
 
 
 def test_an_agents_state_is_plain_and_survives_the_disk(world: World) -> None:

@@ -31,6 +31,7 @@ def build(
         numbers = batches.build(
             connection,
             enterprise_code=UNIT_CODE,
+            before=now.date(),
             now=now,
             limits=limits or Limits(),
             incomplete=incomplete,

@@ -110,6 +110,9 @@ def test_success_goes_by_the_code_alone(body: object) -> None:
         (200, b"", FailureKind.FAULT),
         (200, b'{"responseCode":' + b"[" * 100_000, FailureKind.FAULT),
         (404, {"responseCode": "0"}, FailureKind.FAULT),
+        (404, {"responseCode": "E2002"}, FailureKind.FAULT),
+        (400, {"responseCode": "E2002"}, FailureKind.REFUSED),
+        (500, {"responseCode": "E1001"}, FailureKind.FAULT),
         (405, b"", FailureKind.FAULT),
         (500, {"responseCode": "0"}, FailureKind.FAULT),
         (302, b"", FailureKind.FAULT),
@@ -148,6 +151,18 @@ def test_versions_written_as_numbers_are_read_as_text() -> None:
 
     given = registered(FakePlatform())
     assert talk(answer, lambda client: client.versions(given)) == VersionsRead("125", "126")
+
+
+def test_base_data_without_tables_is_a_fault_and_not_kept() -> None:
+    given = registered(FakePlatform())
+    for body, word in ((OK[1], "没有 data"), (OK[1] | {"responseCode": "E1002"}, "E1002")):
+
+        async def answer(request: httpx.Request, body: object = body) -> httpx.Response:
+            return httpx.Response(200, json=body)
+
+        reply = talk(answer, lambda client: client.base_data(given))
+        assert isinstance(reply, Failure)
+        assert (reply.kind, word in reply.reason) == (FailureKind.FAULT, True)
 
 
 def fails(error: Exception) -> Failure:

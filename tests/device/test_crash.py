@@ -91,7 +91,7 @@ def waiting(device: DeviceHome) -> list[Batch]:
 def test_killed_between_queued_and_sent_the_batches_are_still_there(
     platform: HttpsPlatform, device: DeviceHome
 ) -> None:
-    kill_at(platform, device, "/", taken=True)  # packed, not even registered
+    kill_at(platform, device, "/versionCheck", taken=True)  # packed, nothing sent yet
     assert [(batch.day, batch.attempts) for batch in waiting(device)] == [
         ("2026-03-01", 0),
         ("2026-03-02", 0),

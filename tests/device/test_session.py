@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -10,12 +9,9 @@ import pytest
 
 from nenghao.device.events import (
     Accept,
-    Action,
     Ask,
     Done,
-    Event,
     Failure,
-    FailureKind,
     Finish,
     Gone,
     Halve,
@@ -25,7 +21,6 @@ from nenghao.device.events import (
     Prepared,
     Refuse,
     Registered,
-    Registration,
     Split,
     Started,
     Step,
@@ -34,82 +29,21 @@ from nenghao.device.events import (
     Warn,
     Woken,
 )
-from nenghao.device.session import (
-    CANNOT_SPLIT,
-    NO_CONFIGURATION,
-    Schedule,
-    Session,
-    next_time_of_day,
+from nenghao.device.session import CANNOT_SPLIT, NO_CONFIGURATION, next_time_of_day
+from tests.device.talk import (
+    BROKEN,
+    FAULT,
+    NOON,
+    REFUSED,
+    TOO_LARGE,
+    UNKNOWN,
+    UNREACHABLE,
+    UPLOAD,
+    Talk,
+    at_upload,
+    ready,
+    registration,
 )
-from nenghao.device.state import SessionState
-
-NOON = datetime(2026, 3, 1, 12, 0)
-UPLOAD = datetime(2026, 3, 2, 1, 5)
-
-UNREACHABLE = Failure(FailureKind.UNREACHABLE, "无法连接")
-BROKEN = Failure(FailureKind.BROKEN, "超时")
-FAULT = Failure(FailureKind.FAULT, "E1001 平台服务异常")
-REFUSED = Failure(FailureKind.REFUSED, "E2002 data[0].dataCode")
-UNKNOWN = Failure(FailureKind.REFUSED, "E2002 deviceId 未注册", names_device=True)
-TOO_LARGE = Failure(FailureKind.TOO_LARGE, "413")
-
-
-def registration(upload_time: str = "01:05:00") -> Registration:
-    return Registration(
-        "a" * 32, "https://p/b", "https://p/v", "https://p/c", "https://p/d", "https://p/e",
-        "https://p/f", upload_time, NOON,
-    )  # fmt: skip
-
-
-class Talk:
-    """A session and the time, to be told events one after another."""
-
-    def __init__(self, state: SessionState | None = None) -> None:
-        self.session = Session(state or SessionState(), Schedule())
-        self.now = NOON
-
-    @property
-    def state(self) -> SessionState:
-        return self.session.state
-
-    def say(self, *events: Event) -> list[Action]:
-        """The actions after the last of the events."""
-        actions: list[Action] = []
-        for event in events:
-            actions = self.session.handle(self.now, event)
-        return actions
-
-    def asks(self, *events: Event) -> Step:
-        """The step that the session asks for after the events."""
-        last = self.say(*events)[-1]
-        assert isinstance(last, Ask), last
-        return last.step
-
-    def wait(self, configuration: str | None = None) -> list[Action]:
-        """Let the time come that the session waits for."""
-        (waiting,) = self.session.handle(self.now, Woken(configuration))
-        assert isinstance(waiting, WaitUntil)
-        self.now = waiting.moment
-        return self.say(Woken(configuration))
-
-
-def ready(configuration: str | None = "c") -> Talk:
-    """A device that is registered and initialised, at noon."""
-    talk = Talk()
-    talk.say(Started(configuration), Registered(registration()), VersionsRead("1", "1"), Done())
-    if configuration is not None:
-        talk.say(Done())
-    assert talk.state.round is None
-    return talk
-
-
-def at_upload(batches: Sequence[int], configuration: str | None = "c") -> Talk:
-    """The same at its upload time, about to send these batches."""
-    talk = ready(configuration)
-    talk.now = UPLOAD
-    assert talk.say(Woken(configuration)) == [Prepare()]
-    assert talk.asks(Prepared(tuple(batches))) is Step.VERSIONS
-    return talk
 
 
 @pytest.mark.clause("6.2.1-1")
@@ -135,7 +69,7 @@ def test_at_the_given_time_the_day_is_packed_and_sent_oldest_first() -> None:
     talk.now = UPLOAD - timedelta(seconds=1)
     assert talk.say(Woken("c")) == [WaitUntil(UPLOAD)]
     talk.now = UPLOAD
-    assert talk.say(Woken("c")) == [Prepare()]
+    assert talk.say(Woken("c")) == [Prepare(UPLOAD.date())]
     assert talk.asks(Prepared((4, 7))) is Step.VERSIONS
     assert talk.say(VersionsRead("1", "1")) == [Ask(Step.DATA, 4)]
     assert talk.say(Done()) == [Accept(4), Ask(Step.DATA, 7)]
@@ -144,6 +78,26 @@ def test_at_the_given_time_the_day_is_packed_and_sent_oldest_first() -> None:
         Finish(()),
         WaitUntil(UPLOAD + timedelta(days=1)),
     ]
+
+
+@pytest.mark.clause("6.2.1-3")
+def test_run_by_hand_before_the_upload_time_yesterday_is_not_due_yet() -> None:
+    talk = ready()
+    talk.now = UPLOAD - timedelta(seconds=1)
+    yesterday = UPLOAD.date() - timedelta(days=1)
+    assert talk.say(Occasion("c")) == [Prepare(yesterday)]
+    talk.say(Prepared(()), VersionsRead("1", "1"))
+    talk.now = UPLOAD
+    assert talk.say(Occasion("c")) == [Prepare(UPLOAD.date())]
+
+
+@pytest.mark.clause("6.2.1-3")
+def test_a_new_device_learns_its_upload_time_before_it_packs() -> None:
+    talk = Talk()
+    talk.now = UPLOAD - timedelta(minutes=1)
+    assert talk.asks(Occasion("c")) is Step.REGISTER
+    last = talk.say(Registered(registration()))[-1]
+    assert last == Prepare(UPLOAD.date() - timedelta(days=1))
 
 
 @pytest.mark.clause("6.2.5-7")
@@ -174,7 +128,7 @@ def test_what_stayed_in_the_queue_goes_first_with_the_next_upload() -> None:
         talk.say(BROKEN)
         talk.wait("c")
     talk.say(BROKEN)
-    assert talk.wait("c") == [Prepare()]
+    assert talk.wait("c") == [Prepare(talk.now.date())]
     assert talk.now == UPLOAD + timedelta(days=1)
     talk.say(Prepared((4, 7)))
     assert talk.say(VersionsRead("1", "1")) == [Ask(Step.DATA, 4)]
@@ -239,7 +193,7 @@ def test_versions_are_checked_at_least_every_24_hours_even_when_the_time_moves()
     checks = [talk.now]
     for day in range(10):
         actions = talk.wait("c")
-        if actions == [Prepare()]:
+        if isinstance(actions[-1], Prepare):
             actions = talk.say(Prepared(()))
         assert actions[-1] == Ask(Step.VERSIONS)
         checks.append(talk.now)
@@ -263,6 +217,15 @@ def test_a_failed_version_check_keeps_no_data_back() -> None:
     assert actions[1] == Finish(("版本校验：无法连接",))
 
 
+def test_where_nobody_answered_the_version_check_only_the_data_is_tried_too() -> None:
+    for failure, following in ((UNREACHABLE, Step.DATA), (FAULT, Step.CONFIGURATION)):
+        talk = Talk(ready().state)
+        talk.say(Occasion("new"), Prepared((4,)))
+        for _ in range(3):
+            assert talk.asks(failure) is Step.VERSIONS
+        assert talk.asks(failure) is following
+
+
 def test_a_device_without_configuration_warns_and_still_sends_data() -> None:
     talk = at_upload([4], None)
     assert talk.say(VersionsRead("1", "1")) == [Warn(NO_CONFIGURATION), Ask(Step.DATA, 4)]
@@ -276,7 +239,7 @@ def test_a_refused_configuration_is_not_sent_again_until_it_changes() -> None:
     assert talk.say(REFUSED)[0] == Finish((f"基础信息上传：{REFUSED.reason}",))
     assert talk.state.configuration_reason == REFUSED.reason
     talk.say(Occasion("new"), Prepared(()))
-    assert talk.say(VersionsRead("1", "1"))[0] == Finish(())
+    assert talk.say(VersionsRead("1", "1"))[0] == Finish((f"基础信息上传：{REFUSED.reason}",))
     talk.say(Occasion("newer"), Prepared(()))
     assert talk.asks(VersionsRead("1", "1")) is Step.CONFIGURATION
 
@@ -307,10 +270,11 @@ def test_an_unknown_device_registers_again_at_most_once_in_24_hours() -> None:
 
 def test_without_registration_nothing_is_sent_and_it_is_tried_again_after_an_hour() -> None:
     talk = Talk()
-    talk.say(Occasion("c"), Prepared((4,)))
+    assert talk.asks(Occasion("c")) is Step.REGISTER
     for _ in range(3):
         assert talk.asks(FAULT) is Step.REGISTER
-    finish, waiting = talk.say(FAULT)
+    assert talk.say(FAULT) == [Prepare(NOON.date())]
+    finish, waiting = talk.say(Prepared((4,)))
     assert finish == Finish((f"注册：{FAULT.reason}",))
     assert waiting == WaitUntil(NOON + timedelta(hours=1))
     assert talk.wait("c") == [Ask(Step.REGISTER)]
@@ -353,7 +317,7 @@ def test_a_clock_that_was_wrong_does_not_put_the_next_upload_off() -> None:
 def test_a_missed_upload_time_is_made_up_at_once() -> None:
     talk = ready()
     talk.now = UPLOAD + timedelta(hours=7)
-    assert talk.say(Started("c")) == [Prepare()]
+    assert talk.say(Started("c")) == [Prepare(UPLOAD.date())]
 
 
 def test_a_long_queue_in_trouble_makes_room_for_the_next_day() -> None:

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -163,6 +164,7 @@ lives = st.lists(
 )
 
 
+@pytest.mark.clause("5.2-1")
 @settings(max_examples=400, deadline=None)
 @given(lives)
 def test_nothing_is_lost_oldest_goes_first_and_nobody_is_asked_too_often(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from nenghao.standard import replies
 
@@ -105,3 +108,25 @@ def test_pinned_versions_agree_between_the_files() -> None:
         ):
             versions.setdefault(name, set()).add(version)
     assert {name: found for name, found in versions.items() if len(found) > 1} == {}
+
+
+def test_the_pins_satisfy_what_the_package_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = {
+        "device.txt": [*project["dependencies"], *extras["device"]],
+        "run.txt": [*project["dependencies"], *extras["device"], *extras["platform"]],
+        "dev.txt": [
+            *project["dependencies"],
+            *extras["device"],
+            *extras["platform"],
+            *extras["dev"],
+        ],
+    }
+    for name, requirements in wanted.items():
+        text = (ROOT / "requirements" / name).read_text("utf-8")
+        pinned = dict(re.findall(r"^([\w.\-]+)==([^\s;]+)", text, re.MULTILINE))
+        for requirement in map(Requirement, requirements):
+            version = pinned.get(canonicalize_name(requirement.name))
+            assert version is not None, f"{name}: {requirement.name}"
+            assert requirement.specifier.contains(version), f"{name}: {requirement} {version}"

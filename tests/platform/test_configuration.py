@@ -126,6 +126,10 @@ def test_an_upload_replaces_the_whole_set_and_what_it_drops_retires(world: World
     assert set(items(world, peer)) == {("00-00-0000-010100-11", 1)}
     retired = world.rows(select(configured_item).where(configured_item.c.retired_at.is_not(None)))
     assert [(row.data_code, row.retired_at) for row in retired] == [(ELECTRICITY, world.now)]
+    world.now += timedelta(days=1)
+    assert upload(world, peer, message(collectItemConfig=[coal])).retired == 0
+    (still,) = world.rows(select(configured_item).where(configured_item.c.retired_at.is_not(None)))
+    assert still.retired_at == world.now - timedelta(days=1)
     upload(world, peer, message(collectItemConfig=[item(dataValueMax=5)]))
     assert items(world, peer) == {(ELECTRICITY, 1): [ConfiguredItem(0, 5, 1)]}
 

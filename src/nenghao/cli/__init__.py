@@ -62,7 +62,18 @@ class _Door(TyperCommand):
             ) from error
         command = typer.main.get_command(app)
         command.params = [one for one in command.params if one.name not in _COMPLETION]
+        _translate_help(command)
         return command.make_context(info_name, args, *rest, **extra)
+
+
+def _translate_help(command: Any) -> None:
+    """Say what `--help` does in Chinese, for a command and all below it."""
+    option = command.get_help_option(typer.Context(command))
+    if option is not None:
+        option.help = "显示帮助后退出"
+    for one in getattr(command, "commands", {}).values():
+        if not isinstance(one, _Door):
+            _translate_help(one)
 
 
 def _extra(group: str) -> str:
@@ -89,6 +100,7 @@ def _root() -> TyperGroup:
     root = typer.main.get_group(app)
     for name, entry in GROUPS.items():
         root.add_command(_Door(name, entry), name)
+    _translate_help(root)
     return root
 
 

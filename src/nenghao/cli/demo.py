@@ -229,9 +229,10 @@ class _Demo:
         output.say(f"平台日志    {self.plan.log}")
         output.say(f"用时        {seconds:.0f} 秒")
         output.say("可以另开一个终端看看：")
-        output.say(f"  nenghao platform uploads --home {self.plan.platform}")
-        output.say(f"  nenghao platform findings --home {self.plan.platform}")
-        output.say(f"  nenghao device status --home {home}/devices/01")
+        program = _program()
+        output.say(f"  {program} platform uploads --home {self.plan.platform}")
+        output.say(f"  {program} platform unit list --home {self.plan.platform}")
+        output.say(f"  {program} device status --home {home}/devices/01")
 
     # --- the present ------------------------------------------------------------------------------
 
@@ -290,9 +291,19 @@ async def _watch(platform: asyncio.subprocess.Process, log: Path) -> None:
     raise output.Failure(f"平台进程意外结束（{code}），见 {log}")
 
 
+def _program() -> str:
+    """How the reader calls `nenghao`: by its path where the shell would not find it."""
+    installed = Path(sys.executable).parent / "nenghao"
+    if shutil.which("nenghao") or not installed.exists():
+        return "nenghao"
+    here = Path.cwd()
+    return str(installed.relative_to(here) if installed.is_relative_to(here) else installed)
+
+
 def _who(unit: FleetUnit) -> list[str]:
     place = LIAONING.full_name(unit.region).removeprefix("辽宁省")
-    return [unit.name.removesuffix("（模拟）"), place, GBT_4754.name(unit.industry)]
+    name = unit.name.removesuffix("（模拟）").replace("有限公司", "")
+    return [name, place, GBT_4754.name(unit.industry)]
 
 
 def _what(arrived: Arrived) -> list[str]:
@@ -316,6 +327,8 @@ def _free_port(wanted: int) -> int:
     """`wanted`, or another one when somebody listens there already."""
     for port in (wanted, 0):
         with socket.socket() as probe, contextlib.suppress(OSError):
+            # as the platform will: connections that have just ended do not occupy the port
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
             found = int(probe.getsockname()[1])
             if found != wanted:

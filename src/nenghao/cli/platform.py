@@ -77,7 +77,7 @@ def _serve(home: Home) -> None:
         try:
             run(listeners, lambda listener: _ready(home, listener))
         except OSError as error:
-            raise output.Failure(f"无法监听：{error}") from error
+            raise output.Failure(str(error)) from error
 
 
 def _ready(home: Home, listener: Listener) -> None:

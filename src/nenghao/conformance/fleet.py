@@ -172,7 +172,7 @@ def _sibling(unit: FleetUnit, generation: int) -> FleetUnit:
     return replace(
         unit,
         credit_code=credit_code.complete(first17),
-        name=f"{base}第{generation + 1}分公司（模拟）",
+        name=f"{base}分部{generation + 1}（模拟）",
         region=counties[(place + generation) % len(counties)],
         scale=0.9 + 0.2 * Dice(unit.seed, first17).uniforms(1, "scale")[0],
     )

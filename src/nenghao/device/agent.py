@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 import msgspec
@@ -175,7 +175,9 @@ class Agent:
                 work.cancel()
                 await asyncio.wait({work})
                 return
-            await clock.wait(work.result(), stop)
+            moment = work.result()
+            log.info("等待", until=str(moment))
+            await clock.wait(moment, stop)
             event = Woken(self._home.configuration_digest())
 
     async def _until_waiting(self, event: Event, clock: Clock) -> datetime:
@@ -208,8 +210,8 @@ class Agent:
         self, connection: sqlite3.Connection, action: Action, now: datetime
     ) -> Event | None:
         match action:
-            case Prepare():
-                return self._prepare(connection, now)
+            case Prepare(before):
+                return self._prepare(connection, before, now)
             case Halve(batch):
                 return Split(outbox.split(connection, batch, now))
             case NoteFailure(batch, reason):
@@ -222,10 +224,11 @@ class Agent:
                 outbox.attempt(connection, batch, now)
         return None
 
-    def _prepare(self, connection: sqlite3.Connection, now: datetime) -> Prepared:
+    def _prepare(self, connection: sqlite3.Connection, before: date, now: datetime) -> Prepared:
         batches.build(
             connection,
             enterprise_code=self._unit.code,
+            before=before,
             now=now,
             limits=self._limits,
             incomplete=self._settings.incomplete_total,
@@ -252,8 +255,6 @@ class Agent:
                     self._finished = action
                     for trouble in troubles:
                         log.warning("本次未成功", reason=trouble)
-                case WaitUntil(moment):
-                    log.debug("等待", until=str(moment))
 
     # --- the network -----------------------------------------------------------------------------
 

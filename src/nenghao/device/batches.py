@@ -75,17 +75,18 @@ def build(
     connection: sqlite3.Connection,
     *,
     enterprise_code: str,
+    before: date,
     now: datetime,
     limits: Limits,
     incomplete: IncompletePolicy = "invalid",
 ) -> tuple[int, ...]:
-    """Queue everything that is due at `now`: days before today, months and years that have ended.
+    """Queue everything that is due: days before `before`, months and years that ended by then.
 
     The ids of the new batches, oldest day first. A batch that fails the form is put aside as
     refused, with the finding, since no platform would take it.
     """
     made: list[int] = []
-    for day, due in sorted(_due(connection, now.date()).items()):
+    for day, due in sorted(_due(connection, before).items()):
         stamp = _stamp(connection, day, now)
         records = [
             msgspec.json.encode(record)
@@ -97,7 +98,7 @@ def build(
                 day, data, len(part), stamp, refused=_form_fault(data, enterprise_code)
             )
             made.append(outbox.add(connection, new, enterprise_code, now))
-    _clean(connection, now.date())
+    _clean(connection, before)
     return tuple(made)
 
 
@@ -113,20 +114,20 @@ def wire_number(value: Decimal) -> str:
     return history.plain(value)
 
 
-def _ended(today: date) -> list[tuple[StatType, date]]:
-    """Per stat type, the first period start that is not over when `today` begins."""
+def _ended(before: date) -> list[tuple[StatType, date]]:
+    """Per stat type, the first period start that is not over when `before` begins."""
     return [
-        (StatType.DAY, today),
-        (StatType.MONTH, today.replace(day=1)),
-        (StatType.YEAR, today.replace(month=1, day=1)),
+        (StatType.DAY, before),
+        (StatType.MONTH, before.replace(day=1)),
+        (StatType.YEAR, before.replace(month=1, day=1)),
     ]
 
 
-def _due(connection: sqlite3.Connection, today: date) -> dict[date, _Due]:
+def _due(connection: sqlite3.Connection, before: date) -> dict[date, _Due]:
     """What is dirty and over, by the day whose batch it goes with."""
     items = {item.id: item for item in history.items(connection)}
     rows: dict[StatType, list[tuple[date, Item]]] = {}
-    for stat_type, open_from in _ended(today):
+    for stat_type, open_from in _ended(before):
         found = connection.execute(
             "SELECT start, item_id FROM dirty WHERE stat_type = ? AND start < ? ORDER BY start",
             (int(stat_type), open_from.isoformat()),
@@ -156,8 +157,8 @@ def _period_end(stat_type: StatType, start: date) -> date:
     return periods.period_end(stat_type, datetime(start.year, start.month, start.day)).date()
 
 
-def _clean(connection: sqlite3.Connection, today: date) -> None:
-    for stat_type, open_from in _ended(today):
+def _clean(connection: sqlite3.Connection, before: date) -> None:
+    for stat_type, open_from in _ended(before):
         connection.execute(
             "DELETE FROM dirty WHERE stat_type = ? AND start < ?",
             (int(stat_type), open_from.isoformat()),

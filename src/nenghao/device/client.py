@@ -40,6 +40,9 @@ KEEP_SECONDS = 30.0
 _DEVICE_WORDS = ("deviceid", "设备序列号", "guid")
 """How platforms name `deviceId` in the text of an E2002."""
 
+_NEVER_REACHED = frozenset({404, 405})
+"""HTTP statuses that are failures whatever stands in the body (docs/decisions 5)."""
+
 _TEXTS = ("responseCode", "regVersion", "dicVersion")
 """Fields that are text and that some platforms write as numbers."""
 
@@ -119,7 +122,11 @@ class PlatformClient:
     async def base_data(self, registration: Registration) -> Reply | Failure:
         """A.2, everything; the answer's body, for the device to keep."""
         request = BaseDataRequest(device_id=registration.device_id)
-        return await self.post(registration.base_data_url, write(request))
+        reply = await self.post(registration.base_data_url, write(request))
+        if isinstance(reply, Failure):
+            return reply
+        tables = msgspec.json.decode(codec.drop_bom(reply.body)).get("data")
+        return reply if isinstance(tables, dict) else Failure(FailureKind.FAULT, "应答没有 data")
 
     async def configuration(self, registration: Registration, body: bytes) -> Done | Failure:
         """A.4."""
@@ -191,7 +198,7 @@ def _judge(status: int, body: bytes) -> Reply | Failure:
     code = _code(head.code)
     if code is None:
         return Failure(FailureKind.FAULT, f"应答没有 responseCode（HTTP {status}）")
-    if not 200 <= status < 300:
+    if status in _NEVER_REACHED or (code == replies.SUCCESS_CODE and not 200 <= status < 300):
         return Failure(FailureKind.FAULT, f"HTTP {status}，responseCode {code}")
     if code == replies.SUCCESS_CODE:
         return Reply(body)

@@ -7,7 +7,7 @@ or a `WaitUntil`, and it is the last: request and answer take turns (5.2-1).
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from msgspec import Struct
@@ -28,7 +28,7 @@ class FailureKind(StrEnum):
     """E2xxx: the request itself is at fault; sending it again would not help."""
 
 
-class Failure(Struct, frozen=True, tag=True):
+class Failure(Struct, frozen=True):
     """An attempt without success."""
 
     kind: FailureKind
@@ -162,6 +162,9 @@ class Ask(Struct, frozen=True):
 
 class Prepare(Struct, frozen=True):
     """Put what is due into batches and tell the queue: `Prepared` is the next event."""
+
+    before: date
+    """Due are days, months and years that ended with this date's beginning or earlier."""
 
 
 class NoteFailure(Struct, frozen=True):

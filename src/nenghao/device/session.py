@@ -3,8 +3,9 @@
 No sockets, no files, no clock: `agent` carries the actions out and tells what came of them.
 
 An *occasion* is the daily upload time, a version check between two of them, or `run --once`. Its
-round goes: what is due is packed → register if the device is not, or must again → versions → base
-data if their version changed → configuration if it is new → the queue, oldest day first. In one
+round goes: register if the device is not → what is due is packed → register if it must again →
+versions → base data if their version changed → configuration if it is new → the queue, oldest day
+first. In one
 occasion every request is sent at most once and three times again, with the pauses of the
 settings (6.2.5-7); then its batch stays in the queue until the next (6.2.5-8). What fails on the
 way to the data does not keep the data back, as long as the device is registered:
@@ -21,7 +22,7 @@ way to the data does not keep the data back, as long as the device is registered
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 from msgspec import Struct
 
@@ -153,6 +154,11 @@ class Session:
     def _finish(self, now: datetime, round_: Round) -> list[Action]:
         state = self.state
         state.round = None
+        refused = state.refused_configuration
+        if refused is not None and refused == round_.configuration:
+            standing = f"{Step.CONFIGURATION.label}：{state.configuration_reason}"
+            if standing not in round_.troubles:  # refused earlier and still the same
+                round_.troubles.append(standing)
         state.troubles = round_.troubles
         if state.registration is None:
             state.next_check = now + self.schedule.register_every
@@ -171,8 +177,8 @@ class Session:
         """Send the request in hand (again), or take up the next one."""
         round_ = self.state.round
         assert round_ is not None  # noqa: S101 - callers have seen it
-        if round_.upload and not round_.prepared:
-            return [Prepare()]
+        if round_.upload and not round_.prepared and self._knows_what_is_due(round_):
+            return [Prepare(self._due_before(now))]
         warnings: list[Action] = []
         if round_.step is None:
             round_.step = self._next_step(round_, warnings)
@@ -184,6 +190,17 @@ class Session:
         round_.spent[name] = round_.spent.get(name, 0) + 1
         batch = round_.pending[0] if round_.step is Step.DATA else None
         return [*warnings, Ask(round_.step, batch)]
+
+    def _knows_what_is_due(self, round_: Round) -> bool:
+        """Registration tells the upload time: while it may still come, nothing is packed."""
+        return self.state.registration is not None or Step.REGISTER in round_.settled
+
+    def _due_before(self, now: datetime) -> date:
+        """A day is due at the upload time of the next (6.2.1-3); without a time, when it ends."""
+        registration = self.state.registration
+        if registration is None or now.time() >= time.fromisoformat(registration.upload_time):
+            return now.date()
+        return now.date() - DAY
 
     @staticmethod
     def _name(round_: Round, step: Step) -> str:

@@ -52,8 +52,6 @@ def seed(conn: Connection) -> None:
     for table in ROW_TYPES:
         _store(conn, table, base_tables.default_rows(table))
     state.put(conn, state.DIC_VERSION, 1)
-    state.put(conn, state.REG_VERSION, 1)
-    state.put(conn, state.NEXT_ORDINAL, 0)
 
 
 def version(conn: Connection) -> int:

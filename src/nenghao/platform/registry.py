@@ -145,7 +145,8 @@ def versions(conn: Connection) -> tuple[int, int]:
 def note_registration_settings(conn: Connection, settings: PlatformSettings) -> bool:
     """Raise regVersion if what registration tells has changed since the last start (6.2.3-1).
 
-    That is the addresses and the window of upload times. Says whether it was raised.
+    That is the addresses and the window of upload times. Says whether it was raised; at the very
+    first start version and ordinals begin.
     """
     told = _Told(_base(settings), _window_text(settings.window))
     version = state.locked(conn, state.REG_VERSION, 1)
@@ -154,6 +155,8 @@ def note_registration_settings(conn: Connection, settings: PlatformSettings) -> 
         return False
     _tell(conn, told)
     if before is None:
+        state.put(conn, state.REG_VERSION, 1)
+        state.put(conn, state.NEXT_ORDINAL, 0)
         return False
     state.put(conn, state.REG_VERSION, version + 1)
     return True

@@ -49,7 +49,7 @@ def test_what_is_written_is_read_back_as_it_was(name: str, data: st.DataObject) 
         (b"", "请求体不是合法的 JSON：内容为空"),
         (b"   ", "请求体不是合法的 JSON：内容为空"),
         (b"{", "请求体不是合法的 JSON：第 1 行第 2 列有误"),
-        (b'{"a":1,}', "请求体不是合法的 JSON：第 1 行第 8 列有误"),
+        (b'{"a" 1}', "请求体不是合法的 JSON：第 1 行第 6 列有误"),
         (b'{"a":"\xff"}', "请求体不是合法的 JSON：第 7 字节不是 UTF-8 编码"),
         ('{"a":"b"}'.encode("utf-16"), "请求体不是合法的 JSON：第 1 字节不是 UTF-8 编码"),
         (b"[" * 100_000, "请求体不是合法的 JSON：嵌套过深"),

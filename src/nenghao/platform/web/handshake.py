@@ -120,19 +120,27 @@ class Handshake(asyncio.Protocol):
                 ssl_shutdown_timeout=self._limits.close_seconds,
             )
         except Exception as error:
-            address = f"{peer[0]}:{peer[1]}" if peer else ""
-            log.warning("TLS 握手被拒绝", peer=address, reason=reason_of(error))
+            self._refused(peer, error)
             raw.abort()
             return
         finally:
             self._under_way.discard(self)
         if transport is None or transport.is_closing():
-            return  # gone in the moment between
+            # Gone in the moment between; asyncio does not tell whether before or after the end.
+            spoken = transport and transport.get_extra_info("ssl_object")
+            if not spoken or spoken.version() is None:
+                self._refused(peer, ConnectionResetError())
+            return
         protocol = self._make(raw)
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         for data in self._early:
             protocol.data_received(data)
+
+    @staticmethod
+    def _refused(peer: tuple[str, int] | None, error: Exception) -> None:
+        address = f"{peer[0]}:{peer[1]}" if peer else ""
+        log.warning("TLS 握手被拒绝", peer=address, reason=reason_of(error))
 
 
 class _SpeakingObject(ssl.SSLObject):
