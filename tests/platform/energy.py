@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 
 from sqlalchemy import insert, select
 
-from nenghao.platform import dictionary, download, intake
+from nenghao.platform import download, intake
 from nenghao.platform.intake import IntakeResult
 from nenghao.platform.packing import Key, opened
 from nenghao.platform.registry import Peer
@@ -41,15 +40,8 @@ class Strict:
     """The settings that intake asks for."""
 
     strict: tuple[AdviceKind, ...] = ()
-
-
-def open_store(folder: Path) -> Store:
-    """A fresh platform database with its base data."""
-    store = Store.open(f"sqlite:///{folder / 'nenghao.db'}")
-    store.upgrade()
-    with store.write() as conn:
-        dictionary.seed(conn)
-    return store
+    statdate_tolerance: int = 0
+    record_limit: int = 200_000
 
 
 def new_peer(store: Store, code: str = CODE) -> Peer:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,14 +15,7 @@ from nenghao.platform.store import schema
 from nenghao.platform.store.engine import Store
 from nenghao.standard.messages.energy_data import EnergyRecord
 from nenghao.standard.replies import DatabaseFault
-from tests.platform.energy import COAL, ELECTRICITY, day, fetch, new_peer, open_store, record, send
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(tmp_path)
-    yield opened
-    opened.close()
+from tests.platform.energy import COAL, ELECTRICITY, day, fetch, new_peer, record, send
 
 
 @pytest.fixture

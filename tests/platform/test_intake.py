@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from itertools import permutations
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select
 
-from nenghao.platform import advice, intake, journal
+from nenghao.platform import advice, in_force, intake, journal
 from nenghao.platform.packing import ONLINE, Key
 from nenghao.platform.registry import Peer
 from nenghao.platform.store import schema
@@ -35,7 +33,6 @@ from tests.platform.energy import (
     day,
     fetch,
     new_peer,
-    open_store,
     record,
     send,
     stored_frame,
@@ -43,13 +40,6 @@ from tests.platform.energy import (
 
 NOVEMBER = Key(1, 322, ELECTRICITY, ONLINE)
 """The frame of the daily values of November 2026."""
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(tmp_path)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -296,7 +286,7 @@ def test_a_unit_that_labels_the_start_gets_the_end_back(store: Store, peer: Peer
         conn.execute(
             insert(schema.unit_setting).values(
                 unit_id=peer.unit_id,
-                name=intake.REALTIME_LABEL,
+                name=in_force.REALTIME_LABEL,
                 valid_from=datetime(2026, 11, 21),
                 value="start:15",
             )

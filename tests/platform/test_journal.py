@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, update
 
 from nenghao.platform import journal
-from nenghao.platform.journal import Body, JournalDamaged
+from nenghao.platform.chain import JournalDamaged
+from nenghao.platform.journal import Body
 from nenghao.platform.registry import Peer
 from nenghao.platform.store import schema
 from nenghao.platform.store.engine import Store
-from tests.platform.energy import ADDRESS, CODE, NOW, new_peer, open_store
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store(tmp_path)
-    yield opened
-    opened.close()
+from tests.platform.energy import ADDRESS, CODE, NOW, new_peer
 
 
 @pytest.fixture
@@ -109,7 +101,9 @@ def test_the_head_bears_the_digest_of_the_last_receipt(store: Store, peer: Peer)
     with store.read() as conn:
         assert conn.execute(select(schema.unit_head.c.sequence)).scalar_one() == 2
         digest = conn.execute(select(schema.unit_head.c.receipt_digest)).scalar_one()
-    assert digest == Body.of(b"two").sha256
+        latest, first = journal.receipts(conn, peer.unit_id)
+    assert (latest.digest, latest.previous) == (digest.hex(), first.digest)
+    assert first.previous == "00" * 32
 
 
 def test_an_exchanged_body_is_noticed(store: Store, peer: Peer) -> None:
@@ -124,7 +118,7 @@ def test_a_broken_body_is_noticed(store: Store, peer: Peer) -> None:
     number = _append(store, peer, b"one")
     with store.write() as conn:
         conn.execute(update(schema.receipt).values(body=b"garbage"))
-    with store.read() as conn, pytest.raises(JournalDamaged, match="unpacked"):
+    with store.read() as conn, pytest.raises(JournalDamaged, match="无法解压"):
         journal.body_of(conn, peer.unit_id, number)
 
 

@@ -170,13 +170,11 @@ def der_of(issued: Issued) -> bytes:
     return x509.load_pem_x509_certificate(issued.certificate).public_bytes(Encoding.DER)
 
 
-def new_database(folder: Path) -> Path:
-    """The file of a fresh province's database, with its base data."""
-    path = folder / "nenghao.db"
-    store = Store.open(f"sqlite:///{path}")
+def fill(url: str) -> None:
+    """Make an empty database a fresh province's, with its base data."""
+    store = Store.open(url)
     store.upgrade()
     with store.write() as conn:
         dictionary.seed(conn)
         registry.note_registration_settings(conn, PlatformSettings())
     store.close()
-    return path

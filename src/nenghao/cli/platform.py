@@ -1,7 +1,7 @@
 """`nenghao platform …`: make a province's platform, run it, look into it.
 
-Thin: options in, a service of `nenghao.platform` called, its result printed. Base data, schedule
-and the lists are in `platform_data` and `platform_views`.
+Thin: options in, a service of `nenghao.platform` called, its result printed. Base data, schedule,
+the journal and the lists are in `platform_data`, `platform_journal` and `platform_views`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nenghao.cli import output, platform_data, platform_views
+from nenghao.cli import output, platform_data, platform_journal, platform_views
 from nenghao.cli.platform_home import HomeOption, failures, opened
 from nenghao.clock import china_now
 from nenghao.platform import home as homes
@@ -98,4 +98,6 @@ def _ready(home: Home, listener: Listener) -> None:
 app.add_typer(platform_data.base_data, name="base-data")
 app.add_typer(platform_data.schedule, name="schedule")
 app.add_typer(platform_views.unit, name="unit")
+app.add_typer(platform_journal.journal, name="journal")
+platform_journal.add_to(app)
 platform_views.add_to(app)

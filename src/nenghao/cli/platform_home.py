@@ -12,8 +12,10 @@ import typer
 from sqlalchemy.exc import SQLAlchemyError
 
 from nenghao.cli import output
+from nenghao.platform.chain import JournalDamaged
 from nenghao.platform.dictionary_csv import TableError
 from nenghao.platform.home import Home, HomeError, open_home
+from nenghao.platform.rebuild import RebuildRefused
 from nenghao.platform.store.engine import Store
 from nenghao.platform.unit_settings import UnitSettingError
 from nenghao.security.authority import AuthorityError
@@ -28,13 +30,23 @@ CodeOption = Annotated[
 ]
 LimitOption = Annotated[int, typer.Option("--limit", help="最多列出的条数", min=1)]
 
+_REFUSALS = (
+    HomeError,
+    SettingsError,
+    AuthorityError,
+    TableError,
+    UnitSettingError,
+    RebuildRefused,
+    JournalDamaged,
+)
+
 
 @contextmanager
 def failures() -> Iterator[None]:
     """Turn what the platform's services raise into what the command line says."""
     try:
         yield
-    except (HomeError, SettingsError, AuthorityError, TableError, UnitSettingError) as error:
+    except _REFUSALS as error:
         raise output.Failure(str(error)) from error
     except SQLAlchemyError as error:
         reason = getattr(error, "orig", None) or error

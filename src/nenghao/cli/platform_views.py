@@ -22,6 +22,7 @@ from nenghao.cli.platform_home import (
 from nenghao.clock import china_now
 from nenghao.platform import advice, journal, registry, unit_settings
 from nenghao.platform import audit as trail
+from nenghao.platform.chain import JournalDamaged
 
 unit = typer.Typer(help="用能单位：列出、设置", no_args_is_help=True)
 
@@ -198,7 +199,7 @@ def upload_body(
             body = take(conn, unit_id, number)
         except LookupError:
             raise output.Failure(f"{code} 没有编号 {number} 的原文") from None
-        except journal.JournalDamaged as error:
+        except JournalDamaged as error:
             raise output.Failure(f"{code} 编号 {number} 的原文已损坏：{error}") from error
     if out is None:
         sys.stdout.buffer.write(body)

@@ -55,7 +55,8 @@ def keep(
         )
         row["times"] += 1
         row["detail"] = f"{one.path}：{one.detail}" if one.path else one.detail
-    upsert(conn, finding, list(rows.values()), _again)
+    # In one order everywhere: of two writers the later waits, and neither for the other.
+    upsert(conn, finding, [rows[key] for key in sorted(rows)], _again)
 
 
 def _again(new: Any) -> Mapping[str, Any]:

@@ -17,8 +17,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, Select, insert, select, update
 
-from nenghao.platform import advice, configuration_advice, journal
-from nenghao.platform.dictionary import vocabulary
+from nenghao.platform import advice, configuration_advice, dictionary, journal
 from nenghao.platform.registry import Peer
 from nenghao.platform.store.engine import upsert
 from nenghao.platform.store.schema import configuration, configured_item
@@ -68,7 +67,7 @@ def upload(
 
     Raises IllegalFormat for advice of a strict kind, with nothing stored.
     """
-    odd = configuration_advice.of(request, peer, vocabulary(conn))
+    odd = configuration_advice.of(request, peer, dictionary.vocabulary(conn))
     advice.refuse_strict(odd, strict)
     journal.lock(conn, peer.unit_id)
     items = {_key(item): item for item in request.collect_item_config}
@@ -81,6 +80,10 @@ def upload(
         body,
         records=len(request.collect_item_config),
         result=result,
+        settings={
+            "strict": sorted(kind.value for kind in strict),
+            "dicVersion": dictionary.version(conn),
+        },
         now=now,
         address=address,
     )

@@ -97,14 +97,15 @@ def import_table(conn: Connection, table: str, csv_text: str, now: datetime) -> 
     such table.
     """
     new = dictionary_csv.read(table, csv_text)
+    before = state.locked(conn, state.DIC_VERSION, 1)
     old = rows(conn, table)
     if new == old:
-        return Import(len(new), 0, 0, version(conn), raised=False)
+        return Import(len(new), 0, 0, before, raised=False)
     _store(conn, table, new)
-    raised = version(conn) + 1
+    raised = before + 1
     state.put(conn, state.DIC_VERSION, raised)
-    before, after = set(map(_dump, old)), set(map(_dump, new))
-    done = Import(len(new), len(after - before), len(before - after), raised, raised=True)
+    went, came = set(map(_dump, old)), set(map(_dump, new))
+    done = Import(len(new), len(came - went), len(went - came), raised, raised=True)
     audit.record(
         conn,
         now,

@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
-from sqlalchemy.exc import ArgumentError
 
 from nenghao import settings as settings_files
 from nenghao.clock import CST
 from nenghao.platform import dictionary, registry
 from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.store.engine import Store
+from nenghao.platform.store.postgresql import StoreError
 from nenghao.security.authority import CertificateAuthority
 from nenghao.security.credentials import write_server
 
@@ -77,10 +77,16 @@ class Home:
 
     @contextmanager
     def store(self) -> Iterator[Store]:
-        """The open store, its schema brought up to date; closed at the end."""
+        """The open store, its schema brought up to date; closed at the end.
+
+        Raises HomeError when the database cannot be reached or used.
+        """
         store = self._opened()
         try:
-            store.upgrade()
+            try:
+                store.upgrade()
+            except StoreError as error:
+                raise HomeError(str(error)) from None
             yield store
         finally:
             store.close()
@@ -88,16 +94,20 @@ class Home:
     def _opened(self) -> Store:
         try:
             return Store.open(self.database_url)
-        except ArgumentError:
-            raise HomeError("设置项 database 不是数据库地址") from None
-        except ValueError as error:
+        except StoreError as error:
             raise HomeError(f"设置项 database：{error}") from None
         except ModuleNotFoundError as error:
             raise HomeError(f"设置项 database：缺少 Python 包 {error.name}") from None
 
     def check_database(self) -> None:
-        """Raise HomeError when the database's address cannot be used; connects to nothing."""
-        self._opened().close()
+        """Raise HomeError when the database's address cannot be used or its server not reached."""
+        store = self._opened()
+        try:
+            store.check()
+        except StoreError as error:
+            raise HomeError(str(error)) from None
+        finally:
+            store.close()
 
     def authority(self) -> CertificateAuthority:
         """The certificate authority of the folder."""

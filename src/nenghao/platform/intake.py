@@ -17,19 +17,17 @@ from typing import Protocol
 
 from sqlalchemy import Connection, select
 
-from nenghao.platform import advice, configuration, dictionary, journal, packing
-from nenghao.platform.packing import Batch, Key, Labels
+from nenghao.platform import advice, configuration, dictionary, in_force, journal, packing
+from nenghao.platform.packing import Batch, Key
 from nenghao.platform.registry import Peer
 from nenghao.platform.remarks import Context, Remarks, remark
 from nenghao.platform.store import frames_codec, frames_table
 from nenghao.platform.store.engine import Store
 from nenghao.platform.store.frames_columns import merge
-from nenghao.platform.store.schema import unit_setting
+from nenghao.standard import periods
 from nenghao.standard.findings import AdviceKind
 from nenghao.standard.messages.energy_data import EnergyRecord
-
-REALTIME_LABEL = "realtime_label"
-"""The dated setting of a unit that says what its real-time ticks label (`packing.Labels`)."""
+from nenghao.standard.periods import StatType
 
 
 class Upload(Protocol):
@@ -37,13 +35,6 @@ class Upload(Protocol):
 
     @property
     def data(self) -> Sequence[EnergyRecord]: ...
-
-
-class Settings(Protocol):
-    """The platform's settings that intake asks for."""
-
-    @property
-    def strict(self) -> Collection[AdviceKind]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +56,7 @@ class IntakeResult:
 
 def upload(
     store: Store,
-    settings: Settings,
+    settings: in_force.Settings,
     peer: Peer,
     upload: Upload,
     body: bytes,
@@ -79,9 +70,9 @@ def upload(
     """
     records = upload.data
     with store.read() as conn:
-        labels = realtime_labels(conn, peer.unit_id)
+        force = in_force.of(conn, peer.unit_id, settings)
         context = _context(conn, peer.unit_id, now)
-    batch = packing.pack(records, labels, now)
+    batch = packing.pack(records, force.labels(), now)
     remarks = remark(batch, records, context)
     _refuse_strict(remarks, records, settings.strict)
     encoded = frames_codec.encode(batch.columns)
@@ -106,6 +97,8 @@ def upload(
             packed_body,
             records=len(records),
             result=asdict(result),
+            settings=force.to_plain(),
+            covers=_covers(batch),
             now=now,
             address=address,
         )
@@ -114,12 +107,23 @@ def upload(
     return result
 
 
-def realtime_labels(conn: Connection, unit_id: int) -> Labels:
-    """What the unit's real-time ticks label, by date (docs/decisions 4)."""
-    query = select(unit_setting.c.valid_from, unit_setting.c.value).where(
-        unit_setting.c.unit_id == unit_id, unit_setting.c.name == REALTIME_LABEL
-    )
-    return Labels([(row.valid_from, row.value) for row in conn.execute(query)])
+def _covers(batch: Batch) -> journal.Covers:
+    """The first and the last time that the batch has values for, by statType."""
+    ends: dict[int, tuple[tuple[int, int], tuple[int, int]]] = {}
+    columns = batch.columns
+    firsts = columns.slot[columns.starts[:-1]].tolist()
+    lasts = columns.slot[columns.starts[1:] - 1].tolist()
+    for key, first_slot, last_slot in zip(batch.keys, firsts, lasts, strict=True):
+        first, last = (key.frame, first_slot), (key.frame, last_slot)
+        held = ends.get(key.stat_type, (first, last))
+        ends[key.stat_type] = (min(held[0], first), max(held[1], last))
+    return {
+        kind: (
+            periods.time_of(StatType(kind), *first),
+            periods.time_of(StatType(kind), *last),
+        )
+        for kind, (first, last) in ends.items()
+    }
 
 
 def _context(conn: Connection, unit_id: int, now: datetime) -> Context:

@@ -17,12 +17,13 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
-from nenghao.platform import advice, audit, state
+from nenghao.platform import advice, audit, journal, state
 from nenghao.platform.certificates import is_valid
 from nenghao.platform.dictionary import Vocabulary, vocabulary
 from nenghao.platform.schedule import UploadWindow
 from nenghao.platform.settings import PlatformSettings
-from nenghao.platform.store.schema import device, unit, unit_head
+from nenghao.platform.store.engine import upsert
+from nenghao.platform.store.schema import device, unit
 from nenghao.security.identity import PeerIdentity
 from nenghao.standard import credit_code
 from nenghao.standard.findings import Advice, AdviceKind, Finding, quote
@@ -148,6 +149,7 @@ def note_registration_settings(conn: Connection, settings: PlatformSettings) -> 
     first start version and ordinals begin.
     """
     told = _Told(_base(settings), _window_text(settings.window))
+    version = state.locked(conn, state.REG_VERSION, 1)
     before = _told_before(conn)
     if told == before:
         return False
@@ -156,7 +158,7 @@ def note_registration_settings(conn: Connection, settings: PlatformSettings) -> 
         state.put(conn, state.REG_VERSION, 1)
         state.put(conn, state.NEXT_ORDINAL, 0)
         return False
-    _raise_version(conn)
+    state.put(conn, state.REG_VERSION, version + 1)
     return True
 
 
@@ -167,6 +169,8 @@ def replan(conn: Connection, settings: PlatformSettings, now: datetime) -> int:
     devices there are.
     """
     window = settings.window
+    # Devices that register meanwhile wait here: their times are handed out by the new plan.
+    state.locked(conn, state.NEXT_ORDINAL, 0)
     rows = conn.execute(
         select(device.c.unit_id, device.c.number).order_by(
             device.c.ordinal, device.c.unit_id, device.c.number
@@ -183,7 +187,7 @@ def replan(conn: Connection, settings: PlatformSettings, now: datetime) -> int:
     before = _told_before(conn)
     base = _base(settings) if before is None else before.base
     _tell(conn, _Told(base, _window_text(window)))
-    _raise_version(conn)
+    state.put(conn, state.REG_VERSION, state.locked(conn, state.REG_VERSION, 1) + 1)
     audit.record(conn, now, audit.OPERATOR, "", "schedule.replan", _window_text(window))
     return len(rows)
 
@@ -231,10 +235,6 @@ def _tell(conn: Connection, told: _Told) -> None:
     state.put(conn, state.REGISTRATION_SETTINGS, msgspec.json.encode(told).decode())
 
 
-def _raise_version(conn: Connection) -> None:
-    state.put(conn, state.REG_VERSION, versions(conn)[0] + 1)
-
-
 @dataclass(frozen=True)
 class _Place:
     """What a device keeps from its first registration on."""
@@ -261,20 +261,14 @@ def _take_unit(
         "region": request.region,
         "region_name": request.region_name,
     }
-    found = (
-        conn.execute(select(unit).where(unit.c.code == request.enterprise_code).with_for_update())
-        .mappings()
-        .first()
-    )
+    query = select(unit).where(unit.c.code == request.enterprise_code).with_for_update()
+    found = conn.execute(query).mappings().first()
     if found is None:
-        made = conn.execute(
-            insert(unit)
-            .values(code=request.enterprise_code, registered_at=now, updated_at=now, **told)
-            .returning(unit.c.id)
-        )
-        unit_id: int = made.scalar_one()
-        conn.execute(insert(unit_head).values(unit_id=unit_id, sequence=0, receipt_digest=None))
-        return unit_id, []
+        # Two of its devices may register at the same moment: the second waits, then finds it.
+        row = {"code": request.enterprise_code, "registered_at": now, "updated_at": now, **told}
+        upsert(conn, unit, [row], lambda _: {}, keys=("code",))
+        found = conn.execute(query).mappings().one()
+        journal.open_head(conn, found["id"])
     labels = {"name": "名称", "region": "行政区划代码", "region_name": "行政区划名称"}
     changes = [
         f"{labels[key]}由 {found[key]} 改为 {value}"

@@ -105,6 +105,13 @@ class PlatformSettings(Struct, frozen=True, kw_only=True):
     ] = 20_000
     refused_keep_days: Annotated[Positive, Setting("被拒绝的批次保留的天数")] = 30
     refused_keep_mb: Annotated[Positive, Setting("每个用能单位被拒绝的批次合计保留的上限，MB")] = 64
+    journal_keep_days: Annotated[
+        Annotated[int, Meta(ge=0, le=36_500)],
+        Setting(
+            "上传日志中原文保留的天数，0 表示永久保留；到期的原文只由\n"
+            "nenghao platform journal prune 清除（不会自动清除），回执和摘要始终保留"
+        ),
+    ] = 0
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Setting("日志级别（日志写到标准错误）")
     ] = "info"
@@ -116,6 +123,13 @@ class PlatformSettings(Struct, frozen=True, kw_only=True):
             if not _HOST.fullmatch(value) and (key == "host" or value):
                 raise ValueError(f"设置项 {key} 应为域名或 IP 地址，收到 {value!r}")
         _ = self.window
+
+    def __repr__(self) -> str:
+        """As every Struct's, but of the database only its kind: its address may hold a password."""
+        shown = {name: getattr(self, name) for name in self.__struct_fields__}
+        if self.database:
+            shown["database"] = f"{self.database.partition(':')[0]}:***"
+        return f"PlatformSettings({', '.join(f'{key}={value!r}' for key, value in shown.items())})"
 
     @property
     def window(self) -> UploadWindow:

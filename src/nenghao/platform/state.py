@@ -34,12 +34,22 @@ def put(conn: Connection, name: str, value: str | int) -> None:
     upsert(conn, platform_state, [{"name": name, "value": str(value)}])
 
 
+def locked(conn: Connection, name: str, default: int) -> int:
+    """The value as an integer, its row made if need be and locked until the transaction ends.
+
+    Whoever writes a value that follows from the old one reads it this way: writers of a
+    PostgreSQL database run side by side.
+    """
+    upsert(conn, platform_state, [{"name": name, "value": str(default)}], lambda _: {})
+    query = select(platform_state.c.value).where(platform_state.c.name == name).with_for_update()
+    return int(conn.execute(query).scalar_one())
+
+
 def take(conn: Connection, name: str) -> int:
     """The value as an integer, 0 at first, leaving the next one for the next caller.
 
-    The row is locked until the transaction ends, so that no two callers take the same number.
+    No two callers take the same number.
     """
-    query = select(platform_state.c.value).where(platform_state.c.name == name).with_for_update()
-    taken = int(conn.execute(query).scalar() or 0)
+    taken = locked(conn, name, 0)
     put(conn, name, taken + 1)
     return taken

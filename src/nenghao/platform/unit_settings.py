@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import Connection, RowMapping, select
 
 from nenghao.platform import audit
-from nenghao.platform.intake import REALTIME_LABEL
+from nenghao.platform.in_force import REALTIME_LABEL
 from nenghao.platform.packing import REALTIME_LABELS
 from nenghao.platform.registry import unit_id_of
 from nenghao.platform.store.engine import upsert

@@ -1,18 +1,12 @@
-"""Fixtures of the store's tests."""
+"""Fixtures of the store's tests: a store whose tables are there and empty."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from nenghao.platform.store.engine import Store
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'nenghao.db'}"
 
 
 @pytest.fixture

@@ -12,14 +12,18 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, create_engine, func, insert, select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as StoreTimeout
 
 from nenghao.platform.store import engine
 from nenghao.platform.store.engine import FairLock, Store, upsert
-from nenghao.platform.store.schema import finding, platform_state, unit_head
+from nenghao.platform.store.schema import configured_item, finding, platform_state, unit_head
 
 UNIT = 7
+
+
+SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+POSTGRESQL = pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
 
 
 def _sequence(conn: Connection) -> int:
@@ -28,10 +32,11 @@ def _sequence(conn: Connection) -> int:
 
 
 def _count_up(store: Store, times: int) -> None:
-    """Read, then write what was read plus one: loses updates wherever it can."""
+    """Lock and read, then write what was read plus one: loses updates wherever it can."""
+    query = select(unit_head.c.sequence).where(unit_head.c.unit_id == UNIT).with_for_update()
     for _ in range(times):
         with store.write() as conn:
-            reached = _sequence(conn)
+            reached = int(conn.execute(query).scalar_one())
             conn.execute(
                 update(unit_head).where(unit_head.c.unit_id == UNIT).values(sequence=reached + 1)
             )
@@ -129,10 +134,11 @@ def test_a_reader_sees_one_moment(counter: Store) -> None:
 
 
 def test_a_reader_cannot_write(counter: Store) -> None:
-    with pytest.raises(OperationalError, match="readonly"), counter.read() as conn:
+    with pytest.raises(DBAPIError, match=r"read-?only"), counter.read() as conn:
         conn.execute(update(unit_head).values(sequence=99))
 
 
+@SQLITE
 def test_a_write_holds_the_lock_from_its_beginning(counter: Store, database: str) -> None:
     locked = pytest.raises(OperationalError, match="locked")
     with counter.write(), _second_connection(database) as conn, locked:
@@ -149,17 +155,20 @@ def _second_connection(database: str) -> Iterator[Connection]:
     other.dispose()
 
 
+@SQLITE
 def test_commits_are_synced_to_the_disk_before_they_return(store: Store) -> None:
     with store.write() as conn:
         assert conn.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert conn.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
 
 
+@SQLITE
 def test_a_write_within_a_write_is_an_error_and_no_deadlock(store: Store) -> None:
     with store.write(), pytest.raises(RuntimeError, match="already open"), store.write():
         pytest.fail("a second writer was let in")
 
 
+@SQLITE
 def test_who_waits_too_long_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "WAIT_SECONDS", 0.01)
     failures: list[Exception] = []
@@ -240,6 +249,39 @@ def test_upsert_inserts_and_replaces(store: Store) -> None:
     assert [tuple(row) for row in rows] == [("a", "1"), ("b", "3"), ("c", "4")]
 
 
+def test_upsert_of_many_rows_keeps_every_kind_of_value(store: Store) -> None:
+    rows = [
+        {
+            "unit_id": UNIT,
+            "device_number": 1,
+            "data_code": f"00-00-0000-0233{number:02d}-11",
+            "stat_type": -1,
+            "name": "电 '\"\\%s :x {,} \n",
+            "input_type": 4,
+            "value_min": None if number else -1.5,
+            "value_max": 1e300,
+            "scope": 1,
+            "retired_at": datetime(2026, 11, 22, 1, 2, 3) if number else None,
+        }
+        for number in range(30)
+    ]
+    again = [row | {"name": f"项 {number}"} for number, row in enumerate(rows)]
+    with store.write() as conn:
+        for written in (rows, [*again, rows[0], again[0]]):
+            upsert(conn, configured_item, written)
+        query = select(configured_item).order_by(configured_item.c.data_code)
+        assert [dict(row) for row in conn.execute(query).mappings()] == again
+        upsert(conn, configured_item, rows)
+        assert [dict(row) for row in conn.execute(query).mappings()] == rows
+
+
+@POSTGRESQL
+def test_upsert_of_many_rows_cuts_nothing_to_its_length(store: Store) -> None:
+    rows = [{"name": "a" * 41, "value": "1"}, {"name": "b", "value": "2"}]
+    with pytest.raises(DBAPIError, match="too long"), store.write() as conn:
+        upsert(conn, platform_state, rows)
+
+
 def test_upsert_can_add_to_what_is_there(store: Store) -> None:
     row = {
         "unit_id": UNIT,
@@ -257,7 +299,46 @@ def test_upsert_can_add_to_what_is_there(store: Store) -> None:
         assert conn.execute(select(finding.c.times)).scalar_one() == 6
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://localhost/nenghao"])
+@POSTGRESQL
+def test_on_a_server_too_commits_are_on_the_disk_whatever_its_default(database: str) -> None:
+    first = Store.open(database)
+    with first.write() as conn:
+        name = conn.exec_driver_sql("SELECT current_database()").scalar_one()
+        conn.exec_driver_sql(f'ALTER DATABASE "{name}" SET synchronous_commit = off')
+    first.close()
+    store = Store.open(database)
+    with store.write() as conn:
+        assert conn.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
+    store.close()
+
+
+@POSTGRESQL
+def test_on_a_server_too_who_waits_too_long_is_told(
+    database: str, counter: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "WAIT_SECONDS", 0.05)
+    hasty = Store.open(database)
+    query = select(unit_head.c.sequence).with_for_update()
+    with counter.write() as conn:
+        conn.execute(query)
+        with pytest.raises(OperationalError, match="lock timeout"), hasty.write() as other:
+            other.execute(query)
+    hasty.close()
+
+
+@POSTGRESQL
+def test_writers_of_different_units_do_not_wait_for_each_other(counter: Store) -> None:
+    with counter.write() as conn:
+        conn.execute(insert(unit_head).values(unit_id=UNIT + 1, sequence=0))
+    query = select(unit_head.c.sequence).with_for_update()
+    with counter.write() as conn, counter.write() as other:
+        conn.execute(query.where(unit_head.c.unit_id == UNIT))
+        assert other.execute(query.where(unit_head.c.unit_id == UNIT + 1)).scalar() == 0
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite://", "sqlite:///:memory:", "mysql://localhost/nenghao", "nenghao", ""]
+)
 def test_a_database_that_cannot_be_shared_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="数据库"):
         Store.open(url)

@@ -3,9 +3,11 @@
 `read()` is one snapshot that cannot write; `write()` takes the write lock at its very beginning,
 so that whatever it reads is still true when it commits. Left to SQLAlchemy's and sqlite3's
 defaults a transaction begins at the first INSERT, after the reading, and concurrent updates
-vanish without an error; that is why the BEGIN is ours here.
+vanish without an error; that is why the BEGIN is ours here. On PostgreSQL writers run side by
+side and lock the rows that they read to write (`unit_head`, `platform_state`).
 
-Which tables there are is `schema`'s business, how they come to be `migrations`'.
+Which tables there are is `schema`'s business, how they come to be `migrations`', what is special
+to PostgreSQL `postgresql`'s.
 """
 
 from __future__ import annotations
@@ -21,11 +23,16 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.exc import TimeoutError as StoreTimeout
 from sqlalchemy.sql.elements import ColumnElement
+
+from nenghao.platform.store import postgresql as server
+from nenghao.platform.store.postgresql import StoreError
 
 MIGRATIONS = "nenghao.platform.store:migrations"
 WAIT_SECONDS = 60
@@ -102,26 +109,31 @@ class Store:
         self._writer = writer
         self._turn = turn
 
+    def __repr__(self) -> str:
+        return f"Store({server.shown(self.url)})"
+
     @classmethod
     def open(cls, url: str) -> Store:
         """A store at `url` (`sqlite:////…/nenghao.db`, `postgresql+psycopg://…`).
 
-        Raises ValueError for another database, or for SQLite without a file: the memory of one
-        connection cannot be shared by readers and writers.
+        Connects to nothing yet. Raises StoreError for what is no address or another database,
+        or for SQLite without a file: the memory of one connection cannot be shared by readers
+        and writers. No error's text holds the password.
         """
-        parsed = make_url(url)
-        backend = parsed.get_backend_name()
+        try:
+            parsed = make_url(url)
+            backend = parsed.get_backend_name()
+        except (ArgumentError, ValueError):
+            raise StoreError("不是数据库地址") from None
         if backend == "sqlite":
             if not parsed.database or parsed.database == ":memory:":
-                raise ValueError("SQLite 数据库须是文件，不支持内存数据库")
+                raise StoreError("SQLite 数据库须是文件，不支持内存数据库")
             return cls._open_sqlite(parsed)
         if backend == "postgresql":
-            reader = create_engine(parsed, pool_pre_ping=True, isolation_level="REPEATABLE READ")
-            writer = create_engine(parsed, pool_pre_ping=True, isolation_level="READ COMMITTED")
-            return cls(
-                parsed, reader.execution_options(postgresql_readonly=True), writer, turn=None
-            )
-        raise ValueError(f"不支持的数据库：{backend}（支持 sqlite、postgresql）")
+            parsed = server.normalised(parsed)
+            reader, writer = server.engines(parsed, WAIT_SECONDS)
+            return cls(parsed, reader, writer, turn=None)
+        raise StoreError(f"不支持的数据库：{backend}（支持 sqlite、postgresql）")
 
     @classmethod
     def _open_sqlite(cls, url: URL) -> Store:
@@ -152,13 +164,33 @@ class Store:
         with _Turn(self._turn), self._writer.begin() as conn:
             yield conn
 
+    @property
+    def on_postgresql(self) -> bool:
+        """Whether the database is a PostgreSQL server, and no file of this machine."""
+        return self._turn is None
+
+    def check(self) -> None:
+        """Reach the database server, if it is one; StoreError saying why that fails."""
+        if self.on_postgresql:
+            server.check(self._writer, self.url)
+
     def upgrade(self, revision: str = "head") -> None:
-        """Bring the schema to `revision`, in one transaction; does nothing when it is there."""
+        """Bring the schema to `revision`, in one transaction; does nothing when it is there.
+
+        Raises StoreError when the server cannot be reached, or when a newer version of this
+        program has been at work in the database.
+        """
+        self.check()
         config = Config()
         config.set_main_option("script_location", MIGRATIONS)
         with self.write() as conn:
+            if self.on_postgresql:
+                server.lock_for_upgrade(conn)
             config.attributes["connection"] = conn
-            command.upgrade(config, revision)
+            try:
+                command.upgrade(config, revision)
+            except CommandError as error:
+                raise StoreError(f"数据库的结构不是本版本程序所能使用的：{error}") from error
 
     def close(self) -> None:
         """Close every connection; the store may not be used afterwards."""
@@ -171,8 +203,9 @@ def upsert(
     table: Table,
     rows: Sequence[Mapping[str, object]],
     changes: Changes | None = None,
+    keys: Sequence[str] | None = None,
 ) -> None:
-    """Insert `rows`, or change the row that has the same primary key.
+    """Insert `rows`, or change the row that has the same primary key (or unique `keys`).
 
     Without `changes` every other column takes the new value. `changes` receives the incoming
     row (SQL's `excluded`) and says which columns become what; none: the old row stays as it is.
@@ -180,21 +213,27 @@ def upsert(
     """
     if not rows:
         return
-    statement: Insert
-    keys = [column.name for column in table.primary_key]
-    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    values = insert(table)
+    if keys is None:
+        keys = [column.name for column in table.primary_key]
+    names = list(rows[0])
+    on_server = conn.dialect.name == "postgresql"
+    parameters: Any = list(rows)
+    values: postgresql.Insert | sqlite.Insert
+    distinct = {tuple(row[key] for key in keys): row for row in rows} if on_server else {}
+    if len(distinct) > 1 and (changes is None or len(distinct) == len(rows)):
+        values, parameters = server.insert_all(table, list(distinct.values()))
+    else:
+        values = postgresql.insert(table) if on_server else sqlite.insert(table)
     if changes is None:
-        new: Mapping[str, Any] = {
-            name: values.excluded[name] for name in rows[0] if name not in keys
-        }
+        new: Mapping[str, Any] = {name: values.excluded[name] for name in names if name not in keys}
     else:
         new = changes(values.excluded)
+    statement: Insert
     if new:
-        statement = values.on_conflict_do_update(index_elements=keys, set_=dict(new))
+        statement = values.on_conflict_do_update(index_elements=list(keys), set_=dict(new))
     else:
-        statement = values.on_conflict_do_nothing(index_elements=keys)
-    conn.execute(statement, list(rows))
+        statement = values.on_conflict_do_nothing(index_elements=list(keys))
+    conn.execute(statement, parameters)
 
 
 class _Turn:

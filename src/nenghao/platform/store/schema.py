@@ -61,7 +61,7 @@ unit_head = Table(
     Column("unit_id", _Number, primary_key=True, autoincrement=False),
     Column("sequence", BigInteger, nullable=False),
     Column("receipt_digest", LargeBinary, nullable=True),
-    comment="Locked first by whatever writes data of a unit; the number of its last receipt",
+    comment="Locked first by whatever writes data of a unit; number and digest of its last receipt",
 )
 
 unit_setting = Table(
@@ -164,11 +164,19 @@ receipt = Table(
     Column("received_at", DateTime, nullable=False),
     Column("address", String(64), nullable=False),
     Column("sha256", LargeBinary, nullable=False),
-    Column("encoding", String(8), nullable=False),
-    Column("body", LargeBinary, nullable=False),
+    Column("size", BigInteger, nullable=False),
     Column("records", Integer, nullable=False),
+    Column("covers", Text, nullable=False),
+    Column("settings", Text, nullable=False),
     Column("result", Text, nullable=False),
-    comment="Upload journal: the accepted body, compressed, with SHA-256, time and result (JSON)",
+    Column("previous_digest", LargeBinary, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("encoding", String(8), nullable=False),
+    # Last, so that SQLite reads the others without following the body's pages.
+    Column("body", LargeBinary, nullable=False),
+    comment="Upload journal, one chain per unit: the accepted body, compressed, with SHA-256 and "
+    "size; the times it covers, the settings in force and the result (JSON); SM3 over all of that "
+    "and over the previous receipt's digest",
 )
 
 refused_upload = Table(

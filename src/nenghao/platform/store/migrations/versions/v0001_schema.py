@@ -62,7 +62,8 @@ def _units() -> None:
         sa.Column("sequence", sa.BigInteger(), nullable=False),
         sa.Column("receipt_digest", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("unit_id", name=op.f("pk_unit_head")),
-        comment="Locked first by whatever writes data of a unit; the number of its last receipt",
+        comment="Locked first by whatever writes data of a unit; number and digest of its last "
+        "receipt",
     )
     op.create_table(
         "unit_setting",
@@ -215,13 +216,19 @@ def _journal() -> None:
         sa.Column("received_at", sa.DateTime(), nullable=False),
         sa.Column("address", sa.String(length=64), nullable=False),
         sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("records", sa.Integer(), nullable=False),
+        sa.Column("covers", sa.Text(), nullable=False),
+        sa.Column("settings", sa.Text(), nullable=False),
+        sa.Column("result", sa.Text(), nullable=False),
+        sa.Column("previous_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("encoding", sa.String(length=8), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.Column("records", sa.Integer(), nullable=False),
-        sa.Column("result", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("unit_id", "sequence", name=op.f("pk_receipt")),
-        comment="Upload journal: the accepted body, compressed, with SHA-256, time and "
-        "result (JSON)",
+        comment="Upload journal, one chain per unit: the accepted body, compressed, with SHA-256 "
+        "and size; the times it covers, the settings in force and the result (JSON); SM3 over all "
+        "of that and over the previous receipt's digest",
     )
     op.create_table(
         "refused_upload",
