@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from nenghao.platform import advice, configuration, dictionary, in_force, journal, packing
 from nenghao.platform.packing import Batch, Key
