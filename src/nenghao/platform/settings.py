@@ -95,7 +95,7 @@ class PlatformSettings(Struct, frozen=True, kw_only=True):
     ] = 8
     heavy_threads: Annotated[
         Annotated[int, Meta(ge=1, le=64)],
-        Setting("每个工作进程中另有几个线程处理大请求体（1 MB 以上）；每个约占 100 MB 内存"),
+        Setting("每个工作进程中另有几个线程处理大请求体（1 MB 以上）；处理时占用约其五倍的内存"),
     ] = 2
     waiting_requests: Annotated[
         Positive, Setting("每个工作进程中等待处理的请求数上限；超出者答 E1001 稍后重试")

@@ -3,7 +3,7 @@
 The parent binds all sockets and serves nobody: it forks the workers, which accept on the shared
 sockets, each with its own event loop and a store that it opened itself. One queue of connections
 for all, and not a socket for each (SO_REUSEPORT): whoever is idle takes the next connection, and
-nobody's connections wait while their worker is busy or dead (docs/performance).
+nobody's connections wait for a worker that is dead (docs/performance).
 
 How they hold together:
 
