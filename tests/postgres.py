@@ -9,9 +9,12 @@ in a folder of its own and on no network address.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -125,6 +128,7 @@ def _own(folder: Path) -> Iterator[Server]:
             stdout=log,
             stderr=log,
             cwd=folder,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
             **user,
         )
     try:
@@ -165,6 +169,11 @@ def _programs(folder: Path, user: dict[str, Any]) -> Path:
     if libraries.exists():
         shutil.copytree(libraries, copy / libraries.name)
     return copy / package.name / programs.parent.name / "bin"
+
+
+def _end_with_parent() -> None:
+    """In the server's process: be interrupted when the tests' process is gone, however it went."""
+    ctypes.CDLL(None).prctl(1, signal.SIGINT)  # PR_SET_PDEATHSIG; SIGINT: fast shutdown
 
 
 def _group(user: str) -> int:
