@@ -101,12 +101,16 @@ def test_pins_carry_hashes_and_no_addresses() -> None:
 
 
 def test_pinned_versions_agree_between_the_files() -> None:
-    versions: dict[str, set[str]] = {}
+    """A package may have one version per Python; then it has the same ones in every file."""
+    versions: dict[str, set[frozenset[str]]] = {}
     for path in (ROOT / "requirements").glob("*.txt"):
+        pinned: dict[str, set[str]] = {}
         for name, version in re.findall(
             r"^([\w.\-]+)==([^\s;]+)", path.read_text("utf-8"), re.MULTILINE
         ):
-            versions.setdefault(name, set()).add(version)
+            pinned.setdefault(name, set()).add(version)
+        for name, found in pinned.items():
+            versions.setdefault(name, set()).add(frozenset(found))
     assert {name: found for name, found in versions.items() if len(found) > 1} == {}
 
 

@@ -6,11 +6,13 @@ What is in a row is `frames_codec`'s business, which rows there should be `platf
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, Final, NamedTuple, TypeVar
+from functools import cache
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Dialect, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy.dialects import sqlite
 
+from nenghao.platform.store.engine import upsert
 from nenghao.platform.store.schema import frame as table
 
 Row = tuple[int, int, str, int]
@@ -74,38 +76,26 @@ def _chunks(items: list[_Item]) -> Iterator[list[_Item]]:
 def write(conn: Connection, unit_id: int, rows: Sequence[tuple[int, int, str, int, bytes]]) -> None:
     """Insert the rows, or change the planes of those that are there.
 
-    The statement is compiled once and handed to the driver with plain tuples: SQLAlchemy's own
-    way with each row's parameters costs more than SQLite's work on them.
+    On SQLite the statement is compiled once and handed to the driver with plain tuples:
+    SQLAlchemy's own way with each row's parameters costs more than SQLite's work on them. On
+    PostgreSQL all rows go as one statement (`engine.upsert`).
     """
     if not rows:
         return
-    statement = _statements.get(conn.dialect.name)
-    if statement is None:
-        statement = _statements[conn.dialect.name] = _compiled(conn.dialect)
     whole = [(unit_id, *row) for row in rows]
-    if statement.positional:
-        conn.exec_driver_sql(statement.sql, whole)
+    if conn.dialect.name == "sqlite":
+        conn.exec_driver_sql(_upsert_sql(), whole)
     else:
-        named = [dict(zip(_COLUMNS, row, strict=True)) for row in whole]
-        conn.exec_driver_sql(statement.sql, named)
+        upsert(conn, table, [dict(zip(_COLUMNS, row, strict=True)) for row in whole])
 
 
-class _Statement(NamedTuple):
-    sql: str
-    positional: bool
-    """Whether the driver takes the values in the order of `_COLUMNS`, or else by name."""
-
-
-_statements: dict[str, _Statement] = {}
-
-
-def _compiled(dialect: Dialect) -> _Statement:
-    insert = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
-    values = insert(table)
-    upsert = values.on_conflict_do_update(
+@cache
+def _upsert_sql() -> str:
+    values = sqlite.insert(table)
+    statement = values.on_conflict_do_update(
         index_elements=_KEY, set_={"planes": values.excluded.planes}
     )
-    compiled: Any = upsert.compile(dialect=dialect, column_keys=list(_COLUMNS))
-    if compiled.positional and tuple(compiled.positiontup) != _COLUMNS:
+    compiled: Any = statement.compile(dialect=sqlite.dialect(), column_keys=list(_COLUMNS))
+    if tuple(compiled.positiontup) != _COLUMNS:
         raise AssertionError("the statement takes its values in another order")
-    return _Statement(str(compiled), bool(compiled.positional))
+    return str(compiled)
