@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -139,9 +140,9 @@ def codecs() -> list[Codec]:
             every.append((f"{name}, zstd {level}", encode, decompressed))
     every.append(("scaled integers, steps, varint", varints, lambda rows: None))
     if find_spec("pcodec"):
-        from pcodec import ChunkConfig, standalone  # type: ignore[import-untyped,unused-ignore]
-
-        configuration = ChunkConfig()
+        # By name: it is compared with where it happens to be installed, and not pinned.
+        standalone = import_module("pcodec.standalone")
+        configuration = import_module("pcodec").ChunkConfig()
         pcodec: Codec = (
             "pcodec, doubles",
             lambda values: [standalone.simple_compress(row, configuration) for row in values],

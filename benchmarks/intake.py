@@ -31,6 +31,7 @@ from benchmarks.machine import described, print_rates
 from nenghao.platform import bulk, certificates, intake, registry
 from nenghao.platform import home as homes
 from nenghao.platform.intake import IntakeResult
+from nenghao.platform.journal import Body
 from nenghao.platform.registry import Peer
 from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.store.engine import Store
@@ -109,7 +110,7 @@ def measure(codes: list[str], rounds: int, by_moment: bool) -> dict[str, list[fl
 
         def take_in(body: bytes, now: datetime) -> IntakeResult:
             upload = bulk.read_upload(body)
-            return intake.upload(store, settings, peer, upload, body, now, "127.0.0.1")
+            return intake.upload(store, settings, peer, upload, Body.of(body), now, "127.0.0.1")
 
         def timed(name: str, work: Callable[[], object]) -> object:
             begun = time.perf_counter()

@@ -10,6 +10,7 @@ from sqlalchemy import insert, select
 
 from nenghao.platform import download, intake
 from nenghao.platform.intake import IntakeResult
+from nenghao.platform.journal import Body
 from nenghao.platform.packing import Key, opened
 from nenghao.platform.registry import Peer
 from nenghao.platform.store import schema
@@ -121,7 +122,9 @@ def send(
 ) -> IntakeResult:
     """Upload the records, as the web layer would."""
     message = EnergyUpload(DEVICE_ID, peer.credit_code, list(records))
-    return intake.upload(store, Strict(strict), peer, message, write(message), now, ADDRESS)
+    return intake.upload(
+        store, Strict(strict), peer, message, Body.of(write(message)), now, ADDRESS
+    )
 
 
 def fetch(

@@ -72,7 +72,7 @@ def test_a_daily_batch_of_all_stat_types_is_stored_as_sent(store: Store, peer: P
 def test_the_receipt_keeps_the_body_and_what_became_of_it(store: Store, peer: Peer) -> None:
     message = EnergyUpload(DEVICE_ID, peer.credit_code, [record()])
     body = b"  " + write(message) + b"\n"
-    result = intake.upload(store, Strict(), peer, message, body, NOW, ADDRESS)
+    result = intake.upload(store, Strict(), peer, message, journal.Body.of(body), NOW, ADDRESS)
     with store.read() as conn:
         (receipt,) = journal.receipts(conn, peer.unit_id)
         assert journal.body_of(conn, peer.unit_id, receipt.sequence) == body

@@ -6,6 +6,7 @@ import random
 from datetime import timedelta
 
 import pytest
+import zstandard
 from sqlalchemy import func, select, update
 
 from nenghao.platform import journal
@@ -76,6 +77,15 @@ def test_a_body_comes_back_byte_by_byte(store: Store, peer: Peer, body: bytes) -
     number = _append(store, peer, body)
     with store.read() as conn:
         assert journal.body_of(conn, peer.unit_id, number) == body
+
+
+def test_a_body_that_came_as_zstd_is_kept_as_it_came_if_it_tells_its_size() -> None:
+    body = random.Random(1).randbytes(5000) + b"0" * 5000
+    sized = zstandard.ZstdCompressor(level=19).compress(body)
+    unsized = zstandard.ZstdCompressor(level=19, write_content_size=False).compress(body)
+    assert Body.of(body, sized).packed == sized
+    assert Body.of(body, unsized) == Body.of(body)
+    assert Body.of(body, sized).sha256 == Body.of(body).sha256
 
 
 def test_a_receipt_says_who_when_from_where_what_and_with_which_result(

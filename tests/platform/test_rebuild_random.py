@@ -59,7 +59,7 @@ def send_late(store: Store, peer: Peer, batch: list[EnergyRecord], now: datetime
     """Upload as the web layer does, under a tolerance of `by` seconds."""
     body = write(EnergyUpload(DEVICE_ID, peer.credit_code, batch))
     upload = read_upload(body, statdate_tolerance=by)
-    intake.upload(store, Strict(statdate_tolerance=by), peer, upload, body, now, ADDRESS)
+    intake.upload(store, Strict(statdate_tolerance=by), peer, upload, Body.of(body), now, ADDRESS)
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def send_ticks(
     barrier.wait(60)
     for number in range(rounds):
         message = EnergyUpload(DEVICE_ID, peer.credit_code, mine[number::rounds])
-        intake.upload(store, Strict(), peer, message, write(message), NOW, ADDRESS)
+        intake.upload(store, Strict(), peer, message, journal.Body.of(write(message)), NOW, ADDRESS)
     store.close()
 
 
@@ -80,7 +80,7 @@ def send_corrections(database: str, barrier: Barrier, peer: Peer, number: int) -
         message = EnergyUpload(
             DEVICE_ID, peer.credit_code, [record(2 * step + number, upload_date=str(sent))]
         )
-        intake.upload(store, Strict(), peer, message, write(message), NOW, ADDRESS)
+        intake.upload(store, Strict(), peer, message, journal.Body.of(write(message)), NOW, ADDRESS)
     store.close()
 
 
@@ -133,5 +133,7 @@ def test_a_batch_of_one_unit_does_not_wait_for_another_units(store: Store) -> No
     message = EnergyUpload(DEVICE_ID, second.credit_code, [record(1)])
     with store.write() as conn:
         journal.lock(conn, first.unit_id)
-        result = intake.upload(store, Strict(), second, message, write(message), NOW, ADDRESS)
+        result = intake.upload(
+            store, Strict(), second, message, journal.Body.of(write(message)), NOW, ADDRESS
+        )
     assert result.stored == 1

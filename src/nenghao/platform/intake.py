@@ -59,7 +59,7 @@ def upload(
     settings: in_force.Settings,
     peer: Peer,
     upload: Upload,
-    body: bytes,
+    body: journal.Body,
     now: datetime,
     address: str,
 ) -> IntakeResult:
@@ -76,7 +76,6 @@ def upload(
     remarks = remark(batch, records, context)
     _refuse_strict(remarks, records, settings.strict)
     encoded = frames_codec.encode(batch.columns)
-    packed_body = journal.Body.of(body)
     with store.write() as conn:
         sequence = journal.lock(conn, peer.unit_id) + 1
         outcome = _merge(conn, peer.unit_id, batch, encoded, remarks)
@@ -94,7 +93,7 @@ def upload(
             conn,
             peer,
             journal.ENERGY,
-            packed_body,
+            body,
             records=len(records),
             result=asdict(result),
             settings=force.to_plain(),

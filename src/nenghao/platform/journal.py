@@ -73,9 +73,15 @@ class Body:
     packed: bytes
 
     @classmethod
-    def of(cls, body: bytes) -> Body:
-        """Hash and compress `body`."""
-        return cls(hashlib.sha256(body).digest(), len(body), zstandard.compress(body, LEVEL))
+    def of(cls, body: bytes, packed: bytes = b"") -> Body:
+        """Hash and compress `body`; `packed` is it as one zstd frame, if it came as such.
+
+        A frame that does not tell its size is not kept as it came: whoever reads the journal
+        wants to know what it unpacks to before it does.
+        """
+        if not packed or zstandard.frame_content_size(packed) != len(body):
+            packed = zstandard.compress(body, LEVEL)
+        return cls(hashlib.sha256(body).digest(), len(body), packed)
 
 
 @dataclass(frozen=True, slots=True)

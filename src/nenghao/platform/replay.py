@@ -84,7 +84,7 @@ class Replay:
         peer = self._peer(receipt.device)
         # The scratch journal keeps no second copy of the body.
         intake.upload(
-            self._store, settings, peer, upload, b"", receipt.received_at, receipt.address
+            self._store, settings, peer, upload, Body.of(b""), receipt.received_at, receipt.address
         )
 
     def frames(self, stat_type: int, numbers: range) -> dict[Key, bytes]:

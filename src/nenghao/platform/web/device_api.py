@@ -20,6 +20,7 @@ from nenghao.platform import configuration, dictionary, download, intake, journa
 from nenghao.platform.bulk import read_upload
 from nenghao.platform.home import Home
 from nenghao.platform.settings import PlatformSettings
+from nenghao.platform.web.encodings import ZSTD
 from nenghao.platform.web.endpoint import MEGABYTE, Call, Interface, Platform, endpoint
 from nenghao.platform.web.limits import Limits
 from nenghao.platform.web.server import Listener
@@ -83,7 +84,9 @@ def upload_energy(platform: Platform, call: Call) -> bytes:
     )
     with platform.store.read() as conn:
         peer = registry.identify(conn, call.identity, request.device_id, request.enterprise_code)
-    intake.upload(platform.store, settings, peer, request, call.body, call.now, call.address)
+    packed = call.raw if call.encoding == ZSTD else b""
+    body = journal.Body.of(call.body, packed)
+    intake.upload(platform.store, settings, peer, request, body, call.now, call.address)
     return write(Acknowledgement())
 
 
