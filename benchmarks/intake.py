@@ -80,9 +80,11 @@ def batch(codes: list[str], day: datetime, *, by_moment: bool = False, seed: int
 
 
 @contextmanager
-def province(folder: Path, codes: list[str]) -> Iterator[tuple[Store, PlatformSettings, Peer]]:
-    """A platform's database in `folder`, and a registered device whose items are configured."""
-    home = homes.init(folder, {}, FIRST_DAY)
+def province(
+    folder: Path, codes: list[str], database: str
+) -> Iterator[tuple[Store, PlatformSettings, Peer]]:
+    """A platform, its database in `folder` unless named, and a device whose items are known."""
+    home = homes.init(folder, {"database": database}, FIRST_DAY)
     issued = home.authority().issue_device(CREDIT_CODE, "某厂", REGION, 1, FIRST_DAY)
     identity = PeerIdentity(CREDIT_CODE, 1, issued.serial)
     request = RegistrationRequest(CREDIT_CODE, "某厂", REGION, LIAONING.name(REGION))
@@ -99,13 +101,15 @@ def province(folder: Path, codes: list[str]) -> Iterator[tuple[Store, PlatformSe
         yield store, home.settings, peer
 
 
-def measure(codes: list[str], rounds: int, by_moment: bool) -> dict[str, list[float]]:
+def measure(
+    codes: list[str], rounds: int, by_moment: bool, database: str = ""
+) -> dict[str, list[float]]:
     """Seconds of each stage in each round."""
     seconds: dict[str, list[float]] = defaultdict(list)
     decode = msgspec.json.Decoder(EnergyUpload).decode
     with (
         tempfile.TemporaryDirectory() as folder,
-        province(Path(folder) / "home", codes) as (store, settings, peer),
+        province(Path(folder) / "home", codes, database) as (store, settings, peer),
     ):
 
         def take_in(body: bytes, now: datetime) -> IntakeResult:
