@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from datetime import datetime
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -18,6 +20,7 @@ import httpx
 import msgspec
 from msgspec import Struct
 
+from nenghao.clock import CST
 from nenghao.device.events import Done, Failure, FailureKind, Registered, Registration, VersionsRead
 from nenghao.device.home import Unit
 from nenghao.device.urls import BadAddress, read_url
@@ -61,7 +64,8 @@ class _Head(Struct):
 class PlatformClient:
     """Asks one platform; use as an async context manager.
 
-    Exactly one of `context` and `transport` is given; `timeout` is in seconds.
+    Exactly one of `context` and `transport` is given; `timeout` is in seconds. `on_date` hears
+    what the platform's clock shows (the `Date` of its answers), in China Standard Time.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class PlatformClient:
         timeout: float,
         context: ssl.SSLContext | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        on_date: Callable[[datetime], None] | None = None,
     ) -> None:
         if transport is None:
             if context is None or context.verify_mode is not ssl.CERT_REQUIRED:
@@ -80,6 +85,7 @@ class PlatformClient:
                 limits=httpx.Limits(max_connections=1, keepalive_expiry=KEEP_SECONDS),
             )
         self._timeout = timeout
+        self._on_date = on_date
         self._http = httpx.AsyncClient(
             transport=transport,
             timeout=httpx.Timeout(None, connect=min(CONNECT_SECONDS, timeout / 2)),
@@ -167,6 +173,9 @@ class PlatformClient:
             return _unsent(url, error)
         except (httpx.RequestError, httpx.InvalidURL) as error:
             return Failure(FailureKind.FAULT, f"应答无法读取：{error}")
+        shown = _date(response.headers.get("date", ""))
+        if self._on_date is not None and shown is not None:
+            self._on_date(shown)
         return _judge(response.status_code, response.content)
 
     async def _ask(self, url: str, body: bytes, cls: type[A]) -> A | Failure:
@@ -181,6 +190,17 @@ class PlatformClient:
             return codec.read_value(cls, value)
         except replies.Refusal as refusal:
             return Failure(FailureKind.FAULT, f"应答不可用：{refusal.text.partition('：')[2]}")
+
+
+def _date(header: str) -> datetime | None:
+    """The time in a `Date` header, naive China Standard Time; None when there is none."""
+    try:
+        shown = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    if shown.tzinfo is None:  # "-0000", which says UTC without saying so
+        shown = shown.replace(tzinfo=UTC)
+    return shown.astimezone(CST).replace(tzinfo=None)
 
 
 def _done(reply: Reply | Failure) -> Done | Failure:
