@@ -26,6 +26,9 @@ from nenghao.device.collection.signals import EMPTY, Series
 from nenghao.device.collection.ticks import Span
 from nenghao.device.history import HistoryError, Item, Reading
 
+FAR = 10**15
+"""Later than anything."""
+
 RECENT = 4 * HOUR
 """Items whose work begins no more than this before the others' are done together."""
 
@@ -74,13 +77,15 @@ class PointState(Struct):
 
 
 class ItemState(Struct):
-    """An item that is made: `dirty` is from when on samples came since its ticks were made."""
+    """An item that is made: `dirty` and `until` are the times of the first and the last sample
+    that came since its ticks were made."""
 
     plan: PlannedItem
     kept: Item
     done: int
     """The boundary up to which ticks were made."""
     dirty: int | None = None
+    until: int = 0
     late: bool = False
     """A sample concerns what was done already."""
     spiked: int | None = None
@@ -123,8 +128,9 @@ def make(
     alone = [item for item in due if begins[id(item)] < newest - RECENT]
     for group in [together, *([item] for item in alone)]:
         begin = min(begins[id(one)] - _pad(one, points, begins[id(one)]) for one in group)
+        end = max(_end(one) + ticks.reach(one.plan.program) for one in group)
         wanted = {points[key].id for item in group for key in item.plan.points}
-        columns = samples.read(connection, wanted, begin, 10**15)
+        columns = samples.read(connection, wanted, begin, end)
         for item in group:
             _make_one(connection, item, points, begins[id(item)], columns, now, taken)
 
@@ -162,6 +168,14 @@ def _begin(connection: sqlite3.Connection, item: ItemState, points: Points) -> i
     return begin // item.plan.interval * item.plan.interval
 
 
+def _end(item: ItemState) -> int:
+    """The boundary up to which ticks are made anew: late samples concern none long after."""
+    if item.from_register or not item.until:
+        return FAR  # a gap may end at any time
+    end = item.until + ticks.reach(item.plan.program) + item.plan.interval
+    return end // item.plan.interval * item.plan.interval
+
+
 def _make_one(
     connection: sqlite3.Connection,
     item: ItemState,
@@ -179,6 +193,7 @@ def _make_one(
     if all(one.times for one in series.values()):
         program = item.plan.program
         end = min(one.times[-1] for one in series.values()) + ticks.ahead(program)
+        end = min(end, _end(item))
         first = max(one.times[0] for one in series.values())
         begin = max(begin, first - ticks.gap(program))
     events: list[Event] = []
@@ -187,9 +202,11 @@ def _make_one(
     _put(connection, item, found, now, taken)
     if item.from_register and boundaries:
         _put_gaps(connection, item, boundaries, found)
-    taken.events += [ItemEvent(item.plan.settings.title, event) for event in events]
+    title = item.plan.settings.title
+    # what looks like a drop at the end of what was read may turn out to be garbage
+    taken.events += [ItemEvent(title, event) for event in events if event.time <= end]
     item.done = max(item.done, end // item.plan.interval * item.plan.interval)
-    item.dirty, item.late = None, False
+    item.dirty, item.until, item.late = None, 0, False
     if found and (item.latest is None or found[-1].end >= item.latest.time):
         item.latest = Latest(found[-1].end, found[-1].amount, not found[-1].suspect)
 

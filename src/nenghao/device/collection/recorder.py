@@ -120,7 +120,7 @@ class Recorder:
                 make(connection, due, self._points, now, taken)
         except BaseException:
             for item, was in zip(self._items, before, strict=True):  # nothing is on the disk
-                item.dirty, item.late = was.dirty, was.late
+                item.dirty, item.until, item.late = was.dirty, was.until, was.late
                 item.done, item.latest, item.known = was.done, was.latest, was.known
             raise
         self._see(fresh)
@@ -206,6 +206,7 @@ class Recorder:
                     begin -= SPREAD
                     item.late, item.spiked = True, raw.time
                 item.dirty = begin if item.dirty is None else min(item.dirty, begin)
+                item.until = max(item.until, raw.time)
                 item.late = item.late or late
                 touched[id(item)] = item
         ends = {key: last_of.get(key, point.last) for key, point in self._points.items()}
@@ -297,7 +298,7 @@ class Recorder:
         first = clock // interval * interval + interval
         times = [moment(end) for end in range(first, item.done + 1, interval)]
         item.done = min(item.done, clock // interval * interval)
-        item.dirty, item.late, item.latest = None, False, None
+        item.dirty, item.until, item.late, item.latest = None, 0, False, None
         item.known = item.done
         gaps.replace(connection, item.kept, gaps.earliest(connection, item.kept, clock), 10**15, [])
         return history.withdraw(connection, item.kept, times, now)

@@ -40,11 +40,15 @@ def show(desk: Desk, visit: Visit) -> Page:
     """The items of collection.toml in words, and the configured ones that nothing makes."""
     names = desk.dictionary()
     try:
-        blocks = mapping_file.items(desk.collection_text())
+        text = desk.collection_text()
+        blocks = mapping_file.items(text)
     except MappingError as error:
         return Page("测点映射", tag("p", str(error), class_="trouble"))
     configured = desk.configured()
-    rows = [_row(desk, visit, names, block, configured) for block in blocks]
+    seen = _digest(text)
+    rows = [
+        _row(visit, names, block, block.get("data_code") in configured, seen) for block in blocks
+    ]
     mapped = {str(block.get("data_code", "")) for block in blocks}
     missing = [
         [tag("code", code), item.name, layout.link("建立映射", "/mapping/edit", code=code)]
@@ -54,7 +58,7 @@ def show(desk: Desk, visit: Visit) -> Page:
     builtin = "平台的基础数据尚未下载，名称取自标准的代码表。"
     body = tag(
         "div",
-        [tag("p", text, class_="trouble") for text in desk.collection_faults()],
+        [tag("p", fault, class_="trouble") for fault in desk.collection_faults()],
         None if names.from_platform else tag("p", builtin, class_="dull"),
         tag("p", layout.link("新建映射", "/mapping/edit")),
         layout.table(("数据项编码", "含义", "计算式", "单位", "配置", ""), rows),
@@ -69,28 +73,28 @@ def show(desk: Desk, visit: Visit) -> Page:
 
 
 def _row(
-    desk: Desk, visit: Visit, names: Dictionary, block: dict[str, Any], configured: Any
+    visit: Visit, names: Dictionary, block: dict[str, Any], is_configured: bool, seen: str
 ) -> list[object]:
-    code = str(block.get("data_code", ""))
-    known = data_code.is_form(code)
-    meaning = names.describe(data_code.parse(code)) if known else "（只供其他数据项引用）"
+    code, unit = str(block.get("data_code", "")), str(block.get("unit", ""))
+    value = tag("code", str(block.get("value", "")))
+    if not data_code.is_form(code):  # for other items' expressions only, or not ours to judge
+        name = tag("span", code or str(block.get("name", "")), class_="code")
+        return [name, "（只供其他数据项引用）", value, unit, None, None]
+    parsed = data_code.parse(code)
     question = f"从 collection.toml 删除 {code}？已采集的历史数据保留。"
     leave = tag("button", "删除", type="submit", class_="quiet", data_confirm=question)
-    fields = [_hidden("code", code), _hidden("seen", _digest(desk.collection_text()))]
+    fields = [_hidden("code", code), _hidden("seen", seen)]
+    good, odd = layout.label("已配置", "good"), layout.label("不在配置中", "warn")
     return [
-        tag("span", code or str(block.get("name", "")), class_="code"),
-        meaning,
-        tag("code", str(block.get("value", ""))),
-        str(block.get("unit", "")) or (names.unit_of(data_code.parse(code)) if known else ""),
-        layout.label("已配置", "good")
-        if code in configured
-        else layout.label("不在配置中", "warn"),
+        tag("span", code, class_="code"),
+        names.describe(parsed),
+        value,
+        unit or names.unit_of(parsed),
+        good if is_configured else odd,
         [
             layout.link("修改", "/mapping/edit", code=code),
             layout.form("/mapping/remove", visit.token, *fields, leave, class_="inline"),
-        ]
-        if known
-        else None,
+        ],
     ]
 
 
