@@ -37,7 +37,7 @@ class Limits:
     """How long a request waits for room in the budget before it is answered E1001 稍后重试."""
     keep_alive_seconds: float = 75
     """How long an idle connection is kept."""
-    drain_bytes: int = 64_000_000
+    drain_bytes: int = 128_000_000
     """After a refusal, how much more of the body is read and thrown away: most clients read
     the answer only when they have sent everything, and closing earlier would reset it away."""
     drain_seconds: float = 30
