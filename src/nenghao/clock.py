@@ -13,3 +13,9 @@ CST = timezone(timedelta(hours=8), "CST")
 def china_now() -> datetime:
     """The present moment in China Standard Time: naive, whole seconds."""
     return datetime.now(UTC).astimezone(CST).replace(tzinfo=None, microsecond=0)
+
+
+def china_moment() -> datetime:
+    """The same to the millisecond, for what is measured rather than scheduled."""
+    moment = datetime.now(UTC).astimezone(CST).replace(tzinfo=None)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from nenghao.conformance.fleet import FleetUnit, fleet, readings
-from nenghao.conformance.simulated_device import NotAnswered, SimulatedDevice
+from nenghao.conformance.simulated_device import NotAnswered, SimulatedDevice, can_meter
 from nenghao.device import history
 from nenghao.device.home import DeviceHome, HomeBusy
 from nenghao.security.authority import CertificateAuthority
@@ -123,3 +124,53 @@ def test_without_a_platform_the_days_wait_in_the_queue(home: DeviceHome) -> None
         await device.close()
 
     asyncio.run(upload())
+
+
+# --- a metered unit -------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not can_meter(), reason="pip install nenghao[modbus]")
+def test_a_metered_units_device_reads_a_factory_and_is_not_fed_meanwhile(home: DeviceHome) -> None:
+    (unit,) = fleet(1)
+
+    async def run() -> None:
+        device = SimulatedDevice(unit, home, metered=True)
+        stop = asyncio.Event()
+        task = asyncio.create_task(device.run(stop))
+        try:
+            async with asyncio.timeout(20):
+                while not await asyncio.to_thread(sampled):
+                    assert not task.done(), task.result()
+            assert device.feed(date(2026, 11, 19), NOON) == set()
+        finally:
+            stop.set()
+            await task
+            await device.close()
+
+    def sampled() -> int:
+        with home.store() as store, store.read() as connection:
+            (count,) = connection.execute("SELECT sum(samples) FROM raw_journal").fetchone()
+        return int(count or 0)
+
+    asyncio.run(run())
+    assert sampled() >= 2 * len(unit.items)  # the counters and the rates
+    assert 'type = "modbus_tcp"' in home.collection_file.read_text("utf-8")
+
+
+def test_what_a_metered_units_device_has_read_is_not_fed_over(home: DeviceHome) -> None:
+    (unit,) = fleet(1)
+    first, second = readings(unit, unit.items[0], date(2026, 11, 20))[:2]
+    device = SimulatedDevice(unit, home, metered=True)
+    try:
+        with home.store() as store, store.write() as connection:
+            item = history.ensure_item(connection, unit.items[0].code, interval=15)
+            own = history.Reading(first[0], first[1] + Decimal("0.000001"))
+            history.put(connection, item, [own], NOON)
+        device.feed(date(2026, 11, 20), NOON)
+        with home.store() as store, store.read() as connection:
+            row = history.day_row(connection, item, date(2026, 11, 20))
+        assert row is not None
+        assert row.ticks is not None
+        assert row.ticks[:2] == (own.value, second[1])
+    finally:
+        asyncio.run(device.close())

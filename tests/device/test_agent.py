@@ -330,7 +330,7 @@ def test_what_the_queue_and_the_session_know_is_written_together_or_not_at_all(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_days(world.store, FIRST, 1, BEGIN)
-    save = agent_module._save_state
+    save = agent_module.save_state
 
     def full_disk(connection: sqlite3.Connection, state: SessionState) -> None:
         if world.platform.taken:
@@ -338,7 +338,7 @@ def test_what_the_queue_and_the_session_know_is_written_together_or_not_at_all(
         save(connection, state)
 
     with monkeypatch.context() as patch:
-        patch.setattr(agent_module, "_save_state", full_disk)
+        patch.setattr(agent_module, "save_state", full_disk)
         with pytest.raises(sqlite3.OperationalError):
             once(world, datetime(2026, 3, 2, 6, 0))
     assert [batch.state for batch in waiting(world)] == [BatchState.QUEUED]

@@ -31,7 +31,12 @@ from nenghao.cli.platform_home import failures
 from nenghao.clock import china_now
 from nenghao.conformance.fleet import FleetUnit, fleet
 from nenghao.conformance.platform_process import PlatformFailed, serving
-from nenghao.conformance.simulated_device import Arrived, NotAnswered, SimulatedDevice
+from nenghao.conformance.simulated_device import (
+    Arrived,
+    NotAnswered,
+    SimulatedDevice,
+    can_meter,
+)
 from nenghao.device.home import DeviceHome, HomeBusy
 from nenghao.device.home import HomeError as DeviceHomeError
 from nenghao.device.outbox import Batch
@@ -47,6 +52,8 @@ AT_ONCE = 4
 """Devices that talk to the platform at the same time while the past is filled in."""
 FEED_SECONDS = 20.0
 """How often the simulated meters look whether a tick has come."""
+METERED = 2
+"""Units whose devices read a simulated factory over Modbus while the demo runs."""
 PIPE_WIDTH = 110
 """Columns where no terminal says how many there are."""
 BARS = 20
@@ -149,7 +156,8 @@ class _Demo:
             for unit in units:
                 try:
                     home = DeviceHome.open(self.plan.device(unit))
-                    devices.append(SimulatedDevice(unit, home, self._accepted))
+                    metered = unit.number <= METERED and can_meter()
+                    devices.append(SimulatedDevice(unit, home, self._accepted, metered))
                 except HomeBusy as error:
                     raise output.Failure(f"{error}（另一个演示还在运行？）") from error
             yield devices
@@ -249,6 +257,9 @@ class _Demo:
             output.say(
                 f"继续运行：每天 {times[0]} 至 {times[-1]} 依次上传前一天的数据。Ctrl-C 结束。"
             )
+        for device in devices:
+            if device.metered:
+                output.say(f"{device.unit.name} 的端设备正从模拟工厂的 Modbus 表计采集。")
         never = asyncio.Event()
         lives = [device.run(never) for device in devices]
         await _together(None, [_watch(platform, self.plan.log), _feed(devices), *lives])

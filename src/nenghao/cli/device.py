@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -19,13 +20,23 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from nenghao.cli import device_download, device_status, output
+from nenghao.cli import (
+    device_collect,
+    device_download,
+    device_page,
+    device_simulate,
+    device_status,
+    output,
+)
 from nenghao.cli.device_home import HomeOption, JsonOption, failures, moment, opened
 from nenghao.clock import china_now
 from nenghao.device import agent as agents
 from nenghao.device import configuration, history, outbox
 from nenghao.device.client import PlatformClient
+from nenghao.device.clocks import WallClock
 from nenghao.device.home import DeviceHome, write_file
+from nenghao.device.page import page
+from nenghao.device.service import Service
 from nenghao.device.settings import DeviceSettings
 from nenghao.device.sources import csv_file
 from nenghao.device.store import DeviceStore
@@ -209,14 +220,14 @@ def run(
         ),
     ] = None,
 ) -> None:
-    """运行端设备：注册、校验版本、下载基础数据、上传配置，每天在指定时间上传数据。"""
+    """运行端设备：采集，注册、校验版本、下载基础数据、上传配置，每天在指定时间上传数据。"""
     begin = None if at is None else moment("--at", at)
     with failures(), opened(home) as (device, store):
         settings = device.settings(os.environ, output.warn)
         output.configure_logging(settings.log_level, as_json=settings.log_json)
         with device.lock():
             if not once:
-                asyncio.run(_serve(device, settings, store, begin))
+                asyncio.run(_serve(device, store, begin))
                 return
             summary = asyncio.run(_once(device, settings, store, begin or china_now()))
     output.say(
@@ -227,11 +238,16 @@ def run(
     raise typer.Exit(0 if summary.is_well else 1)
 
 
-def _client(device: DeviceHome, settings: DeviceSettings) -> PlatformClient:
+def _client(
+    device: DeviceHome,
+    settings: DeviceSettings,
+    on_date: Callable[[datetime], None] | None = None,
+) -> PlatformClient:
     return PlatformClient(
         context=device.context(settings),
         timeout=settings.timeout_seconds,
         content_encoding=settings.content_encoding,
+        on_date=on_date,
     )
 
 
@@ -242,16 +258,19 @@ async def _once(
         return await agents.Agent(device, settings, store, client).run_once(at)
 
 
-async def _serve(
-    device: DeviceHome, settings: DeviceSettings, store: DeviceStore, begin: datetime | None
-) -> None:
+async def _serve(device: DeviceHome, store: DeviceStore, begin: datetime | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with _client(device, settings) as client:
-        agent = agents.Agent(device, settings, store, client)
-        await agent.run(stop, agents.WallClock(begin))
+    service = Service(
+        device,
+        store,
+        WallClock(begin),
+        load=lambda: device.settings(os.environ),
+        client_of=lambda now_in_force, on_date: _client(device, now_in_force, on_date),
+    )
+    await service.run(stop, (page,))
 
 
 @app.command()
@@ -300,3 +319,9 @@ def _decide(store: DeviceStore, retry: int | None, discard: int | None) -> None:
 app.command("status")(device_status.status)
 app.command("download")(device_download.download)
 app.command("config-download")(device_download.config_download)
+app.command("probe")(device_collect.probe)
+app.command("manual")(device_collect.manual_entry)
+app.command("resend")(device_collect.resend_range)
+app.command("restore")(device_collect.restore_home)
+app.command("page-password")(device_page.page_password)
+app.command("simulate")(device_simulate.simulate)

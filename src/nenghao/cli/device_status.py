@@ -10,7 +10,8 @@ import msgspec
 from nenghao.cli import output
 from nenghao.cli.device_home import HomeOption, JsonOption, failures, opened
 from nenghao.device import agent as agents
-from nenghao.device import history, outbox
+from nenghao.device import history, manual, notes, outbox
+from nenghao.device.collection.health import ClockOffset, SourceHealth
 from nenghao.device.home import DeviceHome, HomeBusy
 from nenghao.device.state import SessionState
 from nenghao.device.store import DeviceStore
@@ -28,6 +29,7 @@ def status(home: HomeOption, as_json: JsonOption = False) -> None:
             **_registration(state),
             "configuration": _configuration_state(device, state),
             "troubles": state.troubles,
+            **_collecting(store),
             **_stored(store),
         }
     if as_json:
@@ -69,6 +71,32 @@ def _configuration_state(device: DeviceHome, state: SessionState) -> dict[str, s
     return {"state": "waiting", "reason": ""}
 
 
+def _collecting(store: DeviceStore) -> dict[str, Any]:
+    """What the running device noted: its sources, the clock, whether uploads are held back."""
+    with store.read() as connection:
+        health = notes.get(connection, notes.HEALTH, list[SourceHealth]) or []
+        offset = notes.get(connection, notes.CLOCK, ClockOffset)
+        paused = notes.is_paused(connection)
+        entries = len(manual.waiting(connection))
+    return {
+        "paused": paused,
+        "clockOffset": None if offset is None else offset.seconds,
+        "clockMeasuredAt": None if offset is None else offset.measured_at,
+        "manualWaiting": entries,
+        "sources": [
+            {
+                "name": one.name,
+                "type": one.type,
+                "state": one.state,
+                "lastGood": one.last_good,
+                "fault": f"{one.label}：{one.fault_text}" if one.state == "fault" else "",
+                "remark": one.remark,
+            }
+            for one in health
+        ],
+    }
+
+
 def _stored(store: DeviceStore) -> dict[str, Any]:
     with store.read() as connection:
         items = []
@@ -87,6 +115,14 @@ def _stored(store: DeviceStore) -> dict[str, Any]:
             )
         counts = {str(state): number for state, number in outbox.counts(connection).items()}
         return {"queue": counts, "unpackedDays": history.dirty_days(connection), "items": items}
+
+
+def _clock(report: dict[str, Any]) -> str:
+    if report["clockOffset"] is None:
+        return "尚未与平台核对"
+    offset = ClockOffset(report["clockOffset"], report["clockMeasuredAt"])
+    warning = "，请检查 NTP" if offset.is_wrong else ""
+    return f"{offset.text}{warning}（{offset.measured_at} 核对）"
 
 
 def _say_status(report: dict[str, Any]) -> None:
@@ -112,12 +148,18 @@ def _say_status(report: dict[str, Any]) -> None:
         "配置": " ".join((words[configured["state"]], configured["reason"])).strip(),
         "队列": f"等待 {report['queue']['queued']}，被拒收 {report['queue']['refused']}，"
         f"已接收 {report['queue']['accepted']}",
-        "尚未打包": f"{report['unpackedDays']} 天",
+        "尚未打包": f"{report['unpackedDays']} 天，手工填报 {report['manualWaiting']} 个",
+        "上传": "已暂停" if report["paused"] else "按计划",
+        "时钟": _clock(report),
     }
     for name, value in lines.items():
         output.say(f"{name}：{value}")
     for trouble in report["troubles"]:
         output.say(f"上次未成功：{trouble}")
+    for source in report["sources"]:
+        state = source["fault"] or source["remark"] or "正常"
+        last = source["lastGood"] or "无"
+        output.say(f"来源 {source['name']}（{source['type']}）：{state}，最近成功 {last}")
     for item in report["items"]:
         output.say(
             f"数据项 {item['dataCode']} {item['name']}：每 {item['interval']} 分钟，"

@@ -8,18 +8,16 @@ device that is killed at any moment goes on where it was, and sends the same bat
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sqlite3
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from typing import Protocol
 
 import msgspec
 import structlog
 
-from nenghao.clock import china_now
-from nenghao.device import batches, configuration, history, outbox
+from nenghao.device import batches, configuration, history, notes, outbox, validity
 from nenghao.device.client import PlatformClient
+from nenghao.device.clocks import Clock, WallClock
 from nenghao.device.events import (
     Accept,
     Action,
@@ -53,39 +51,12 @@ from nenghao.device.store import DeviceStore
 from nenghao.device.urls import read_url
 from nenghao.standard import replies
 
-LONGEST_SLEEP = 30.0
-"""Seconds after which a waiting device looks at the clock again, since clocks are set."""
-
 GRACE_SECONDS = 5.0
 """How long a request in flight may still take when the device is to stop."""
 
+__all__ = ["Agent", "Clock", "Summary", "WallClock", "load_state"]
+
 log = structlog.get_logger()
-
-
-class Clock(Protocol):
-    """The time, and waiting for it. Tests pass one in that simulates both."""
-
-    def now(self) -> datetime:
-        """China Standard Time."""
-
-    async def wait(self, until: datetime, stop: asyncio.Event) -> None:
-        """Return when it is `until`, or when `stop` is set."""
-
-
-class WallClock:
-    """The machine's clock; with `begin` shifted so that it shows that moment now (`--at`)."""
-
-    def __init__(self, begin: datetime | None = None) -> None:
-        self._shift = timedelta(0) if begin is None else begin - china_now()
-
-    def now(self) -> datetime:
-        return china_now() + self._shift
-
-    async def wait(self, until: datetime, stop: asyncio.Event) -> None:
-        while not stop.is_set() and (left := (until - self.now()).total_seconds()) > 0:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(left, LONGEST_SLEEP)):
-                    await stop.wait()
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -132,12 +103,14 @@ class Agent:
             register_every=timedelta(minutes=settings.register_again_minutes),
         )
         self._session = Session(load_state(store), schedule)
-        self._limits = batches.Limits(
-            settings.batch_records, int(settings.batch_megabytes * 1_000_000)
-        )
         self._accepted = 0
         self._finished: Finish | None = None
         self._waiting: datetime | None = None
+        self._wanted = asyncio.Event()
+
+    def send_now(self) -> None:
+        """An upload occasion as soon as the request in flight is answered."""
+        self._wanted.set()
 
     async def run_once(self, at: datetime) -> Summary:
         """An upload occasion at `at`, from beginning to end, without waiting."""
@@ -177,8 +150,23 @@ class Agent:
                 return
             moment = work.result()
             log.info("等待", until=str(moment))
-            await clock.wait(moment, stop)
-            event = Woken(self._home.configuration_digest())
+            wanted = await self._rest(clock, moment, stop)
+            digest = self._home.configuration_digest()
+            event = Occasion(digest) if wanted else Woken(digest)
+
+    async def _rest(self, clock: Clock, moment: datetime, stop: asyncio.Event) -> bool:
+        """Wait until a moment, or until somebody wants an upload now; whether somebody does."""
+        waiting = asyncio.ensure_future(clock.wait(moment, stop))
+        wanted = asyncio.ensure_future(self._wanted.wait())
+        try:
+            await asyncio.wait({waiting, wanted}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+            wanted.cancel()
+            await asyncio.gather(waiting, wanted, return_exceptions=True)
+        asked = self._wanted.is_set()
+        self._wanted.clear()
+        return asked
 
     async def _until_waiting(self, event: Event, clock: Clock) -> datetime:
         """Go on event by event until the session waits; until when."""
@@ -195,7 +183,7 @@ class Agent:
         with self._store.write() as connection:
             for action in actions:
                 following = self._carry_out(connection, action, now) or following
-            _save_state(connection, self._session.state)
+            save_state(connection, self._session.state)
         self._tell(actions)
         last = actions[-1]
         if isinstance(last, Ask):
@@ -225,15 +213,11 @@ class Agent:
         return None
 
     def _prepare(self, connection: sqlite3.Connection, before: date, now: datetime) -> Prepared:
-        batches.build(
-            connection,
-            enterprise_code=self._unit.code,
-            before=before,
-            now=now,
-            limits=self._limits,
-            incomplete=self._settings.incomplete_total,
-        )
+        pack(connection, self._home, self._settings, before, now)
         history.forget(connection, now, self._settings.history_days)
+        if notes.is_paused(connection):
+            log.warning("上传已暂停，批次留在队列中")
+            return Prepared(())
         return Prepared(outbox.queued(connection))
 
     def _tell(self, actions: list[Action]) -> None:
@@ -285,6 +269,8 @@ class Agent:
                 return await self._send_configuration(registration)
         with self._store.read() as connection:
             body = outbox.body(connection, ask.batch or 0, registration.device_id)
+            if notes.is_paused(connection):
+                return Gone()  # it stays queued
         return Gone() if body is None else await self._client.upload(registration, body)
 
     async def _send_configuration(self, registration: Registration) -> Event:
@@ -298,6 +284,37 @@ class Agent:
         return await self._client.configuration(registration, body)
 
 
+def pack(
+    connection: sqlite3.Connection,
+    home: DeviceHome,
+    settings: DeviceSettings,
+    before: date,
+    now: datetime,
+) -> tuple[int, ...]:
+    """Put what is due before a date into batches, by the device's settings; their ids."""
+    unit = home.unit()
+    return batches.build(
+        connection,
+        enterprise_code=unit.code,
+        before=before,
+        now=now,
+        limits=batches.Limits(settings.batch_records, int(settings.batch_megabytes * 1_000_000)),
+        incomplete=settings.incomplete_total,
+        bounds=bounds_of(home, unit),
+    )
+
+
+def bounds_of(home: DeviceHome, unit: Unit) -> validity.AllBounds:
+    """The limits of the configuration; none while there is none that can be read."""
+    content = home.configuration()
+    if content is None:
+        return {}
+    try:
+        return validity.of_configuration(configuration.check(content, unit))
+    except replies.RequestError:
+        return {}
+
+
 def load_state(store: DeviceStore) -> SessionState:
     """The session's state as it was last written; a fresh one in a new database."""
     with store.read() as connection:
@@ -305,7 +322,8 @@ def load_state(store: DeviceStore) -> SessionState:
     return SessionState() if row is None else msgspec.json.decode(row[0], type=SessionState)
 
 
-def _save_state(connection: sqlite3.Connection, state: SessionState) -> None:
+def save_state(connection: sqlite3.Connection, state: SessionState) -> None:
+    """Write the session's state, inside the caller's transaction."""
     connection.execute(
         "INSERT OR REPLACE INTO session (id, state) VALUES (1, ?)", (msgspec.json.encode(state),)
     )

@@ -9,8 +9,8 @@ total is `batches`' business, where readings lie is `history`'s. Pure: no clock,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from decimal import Context, Decimal
+from collections.abc import Container, Sequence
+from decimal import ROUND_HALF_UP, Context, Decimal
 from enum import Enum
 
 from msgspec import Struct
@@ -26,10 +26,23 @@ INTERVALS = (15, 30, 60)
 EXACT = Context(prec=80)
 """Sums of a century of readings stay exact in here."""
 
+DECIMALS = 10
+"""Decimals of a dataValue on the wire, at most (docs/decisions 3)."""
+
+_LAST_DECIMAL = Decimal(1).scaleb(-DECIMALS)
+
 _OPENING_STOCK, _CLOSING_STOCK = "51", "52"
 _UNSUMMABLE_CLASSES = frozenset({"05", "06", "07", "08"})
 """Standard coal coefficients and efficiency indicators: ratios, of table B.2."""
 _CARBON_INTENSITY = ("12", "1200")
+
+
+def rounded(value: Decimal) -> Decimal:
+    """`value` with at most the ten decimals that the wire has; exact where it has no more."""
+    exponent = value.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -DECIMALS:
+        return value.quantize(_LAST_DECIMAL, ROUND_HALF_UP, EXACT)
+    return value
 
 
 class Rule(Enum):
@@ -42,10 +55,14 @@ class Rule(Enum):
 
 
 class Total(Struct, frozen=True):
-    """What a period amounts to, in the item's unit; `complete` if no part of it was missing."""
+    """What a period amounts to, in the item's unit; `complete` if no part of it was missing.
+
+    `suspect` if a part of it is doubtful: a jump that no meter can have counted.
+    """
 
     value: Decimal
     complete: bool
+    suspect: bool = False
 
 
 def rule_of(code: DataCode) -> Rule:
@@ -71,14 +88,20 @@ def expected_slots(interval: int) -> range:
     return range(step - 1, TICKS_OF_DAY, step)
 
 
-def day_total(rule: Rule, interval: int, ticks: Sequence[Decimal | None]) -> Total | None:
+def day_total(
+    rule: Rule, interval: int, ticks: Sequence[Decimal | None], suspect: Container[int] = ()
+) -> Total | None:
     """The total of a day from its 96 slots; None without any tick or with `Rule.NONE`.
 
     Only the slots of the interval are asked for; a tick beside them (a finer remainder of an
-    earlier interval) would count a stretch of time twice and is left out.
+    earlier interval) would count a stretch of time twice and is left out. `suspect` are the slots
+    whose tick is doubtful.
     """
-    parts = [ticks[slot] for slot in expected_slots(interval)]
-    return total(rule, [None if part is None else Total(part, True) for part in parts])
+    parts: list[Total | None] = []
+    for slot in expected_slots(interval):
+        tick = ticks[slot]
+        parts.append(None if tick is None else Total(tick, True, slot in suspect))
+    return total(rule, parts)
 
 
 def total(rule: Rule, parts: Sequence[Total | None]) -> Total | None:
@@ -87,10 +110,13 @@ def total(rule: Rule, parts: Sequence[Total | None]) -> Total | None:
     if rule is Rule.NONE or not present:
         return None
     if rule is Rule.FIRST:
-        return Total(present[0].value, parts[0] is not None and parts[0].complete)
+        whole = parts[0] is not None and parts[0].complete
+        return Total(present[0].value, whole, present[0].suspect)
     if rule is Rule.LAST:
-        return Total(present[-1].value, parts[-1] is not None and parts[-1].complete)
+        whole = parts[-1] is not None and parts[-1].complete
+        return Total(present[-1].value, whole, present[-1].suspect)
     value = Decimal(0)
     for part in present:
         value = EXACT.add(value, part.value)
-    return Total(value, len(present) == len(parts) and all(part.complete for part in present))
+    whole = len(present) == len(parts) and all(part.complete for part in present)
+    return Total(value, whole, any(part.suspect for part in present))

@@ -2,8 +2,9 @@
 
 The batch that is sent on day D+1 carries day D: its ticks 00:15 … 24:00 and its daily values. The
 one sent on the first of a month carries the month's values too, the one sent on 1 January the
-year's (6.2.5-2, docs/decisions 5). Late readings re-open their day, and the month and the year
-that were already sent with it. Only items that changed are sent again.
+year's (6.2.5-2, docs/decisions 5), and every batch what was filled in by hand since the last. Late
+readings re-open their day, and the month and the year that were already sent with it. Only items
+that changed are sent again.
 
 Building is one transaction: the batches are in the queue and their days clean, or neither. The
 form is checked before queuing, with the same code that the platform's side uses.
@@ -14,16 +15,18 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from functools import cache
 
 import msgspec
 from msgspec import Raw, Struct
 
-from nenghao.device import aggregation, history, outbox
-from nenghao.device.aggregation import EXACT, Rule, Total
+from nenghao.device import history, manual, outbox, totals, validity
+from nenghao.device.aggregation import Total, expected_slots, rounded
 from nenghao.device.history import Item
+from nenghao.device.manual import Entry
 from nenghao.device.settings import IncompletePolicy
+from nenghao.device.validity import AllBounds
 from nenghao.standard import data_code, periods, replies
 from nenghao.standard.messages import energy_data
 from nenghao.standard.periods import StatType
@@ -31,10 +34,6 @@ from nenghao.standard.periods import StatType
 MANUAL_ENTRY = 5
 """inputType of what is filled in by hand (手工填报): the only kind without ticks (6.2.5-4)."""
 
-DECIMALS = 10
-"""Decimals of a dataValue on the wire, at most (docs/decisions 3)."""
-
-_LAST_DECIMAL = Decimal(1).scaleb(-DECIMALS)
 _ENVELOPE = 200
 """Bytes kept free for what stands around the records."""
 
@@ -69,6 +68,7 @@ class _Due(Struct):
     days: list[Item] = msgspec.field(default_factory=list)
     months: list[tuple[Item, date]] = msgspec.field(default_factory=list)
     years: list[tuple[Item, date]] = msgspec.field(default_factory=list)
+    entries: list[Entry] = msgspec.field(default_factory=list)
 
 
 def build(
@@ -79,6 +79,7 @@ def build(
     now: datetime,
     limits: Limits,
     incomplete: IncompletePolicy = "invalid",
+    bounds: AllBounds | None = None,
 ) -> tuple[int, ...]:
     """Queue everything that is due: days before `before`, months and years that ended by then.
 
@@ -86,11 +87,11 @@ def build(
     refused, with the finding, since no platform would take it.
     """
     made: list[int] = []
+    judge = _Judge(bounds or {}, incomplete)
     for day, due in sorted(_due(connection, before).items()):
         stamp = _stamp(connection, day, now)
         records = [
-            msgspec.json.encode(record)
-            for record in _records(connection, day, due, stamp, incomplete)
+            msgspec.json.encode(record) for record in _records(connection, day, due, stamp, judge)
         ]
         for part in _parts(records, limits):
             data = outbox.array(part)
@@ -108,10 +109,7 @@ def wire_number(value: Decimal) -> str:
     >>> wire_number(Decimal("3.78") * Decimal("0.0001"))
     '0.000378'
     """
-    exponent = value.as_tuple().exponent
-    if isinstance(exponent, int) and exponent < -DECIMALS:
-        value = value.quantize(_LAST_DECIMAL, ROUND_HALF_UP, EXACT)
-    return history.plain(value)
+    return history.plain(rounded(value))
 
 
 def _ended(before: date) -> list[tuple[StatType, date]]:
@@ -143,6 +141,8 @@ def _due(connection: sqlite3.Connection, before: date) -> dict[date, _Due]:
     for start, item in rows[StatType.YEAR]:
         day = _carrier(dirty_days, StatType.YEAR, start)
         due.setdefault(day, _Due()).years.append((item, start))
+    if entries := manual.waiting(connection):
+        due.setdefault(before - timedelta(days=1), _Due()).entries = entries
     return due
 
 
@@ -163,6 +163,7 @@ def _clean(connection: sqlite3.Connection, before: date) -> None:
             "DELETE FROM dirty WHERE stat_type = ? AND start < ?",
             (int(stat_type), open_from.isoformat()),
         )
+    manual.packed(connection)
 
 
 def _stamp(connection: sqlite3.Connection, day: date, now: datetime) -> str:
@@ -175,12 +176,27 @@ def _stamp(connection: sqlite3.Connection, day: date, now: datetime) -> str:
     return max(stamp, outbox.latest_upload_date(connection, day.year) or stamp)
 
 
+class _Judge(Struct, frozen=True):
+    """What makes a value valid."""
+
+    bounds: AllBounds
+    incomplete: IncompletePolicy
+
+    def tick(self, item: Item, value: Decimal, suspect: bool) -> bool:
+        bounds = validity.bounds(self.bounds, item.data_code, StatType.REALTIME)
+        return not suspect and bounds.hold(value)
+
+    def total(self, item: Item, stat_type: StatType, made: Total) -> bool:
+        number = len(expected_slots(item.interval))
+        bounds = validity.bounds(
+            self.bounds, item.data_code, stat_type, rule=item.rule, ticks=number
+        )
+        whole = made.complete or self.incomplete == "valid"
+        return whole and not made.suspect and bounds.hold(made.value)
+
+
 def _records(
-    connection: sqlite3.Connection,
-    day: date,
-    due: _Due,
-    stamp: str,
-    incomplete: IncompletePolicy,
+    connection: sqlite3.Connection, day: date, due: _Due, stamp: str, judge: _Judge
 ) -> Iterator[_Record]:
     for item in sorted(due.days, key=lambda one: one.data_code):
         row = history.day_row(connection, item, day)
@@ -188,32 +204,20 @@ def _records(
             continue
         if item.input_type != MANUAL_ENTRY and row.ticks is not None:
             ticks = zip(periods.day_ticks(day), row.ticks, strict=True)
-            for time, value in ticks:
+            for slot, (time, value) in enumerate(ticks):
                 if value is not None:
-                    yield _record(item, StatType.REALTIME, time, value, True, stamp)
-        yield from _total(item, StatType.DAY, day, row.total, stamp, incomplete)
+                    valid = judge.tick(item, value, slot in row.suspect)
+                    yield _record(item, StatType.REALTIME, time, value, valid, stamp)
+        made = totals.of_day(connection, item, day, row.total)
+        yield from _total(item, StatType.DAY, day, made, stamp, judge)
     for item, start in due.months:
-        made = month_total(connection, item, start)
-        yield from _total(item, StatType.MONTH, start, made, stamp, incomplete)
+        made = totals.of_month(connection, item, start)
+        yield from _total(item, StatType.MONTH, start, made, stamp, judge)
     for item, start in due.years:
-        made = year_total(connection, item, start.year)
-        yield from _total(item, StatType.YEAR, start, made, stamp, incomplete)
-
-
-def month_total(connection: sqlite3.Connection, item: Item, start: date) -> Total | None:
-    """An item's total of the month that begins at `start`, from its days."""
-    end = _period_end(StatType.MONTH, start)
-    rows = {row.day: row.total for row in history.day_rows(connection, item, start, end)}
-    days = [start + timedelta(days=number) for number in range((end - start).days)]
-    return aggregation.total(item.rule, [rows.get(day) for day in days])
-
-
-def year_total(connection: sqlite3.Connection, item: Item, year: int) -> Total | None:
-    """An item's total of a year, from its months."""
-    if item.rule is Rule.NONE:
-        return None
-    months = [month_total(connection, item, date(year, month, 1)) for month in range(1, 13)]
-    return aggregation.total(item.rule, months)
+        made = totals.of_year(connection, item, start.year)
+        yield from _total(item, StatType.YEAR, start, made, stamp, judge)
+    for entry in due.entries:
+        yield _entered(entry, stamp)
 
 
 def _total(
@@ -222,13 +226,26 @@ def _total(
     start: date,
     made: Total | None,
     stamp: str,
-    incomplete: IncompletePolicy,
+    judge: _Judge,
 ) -> Iterator[_Record]:
-    if made is None or (not made.complete and incomplete == "omit"):
+    if made is None or (not made.complete and judge.incomplete == "omit"):
         return
     time = datetime(start.year, start.month, start.day)
-    valid = made.complete or incomplete == "valid"
+    valid = judge.total(item, stat_type, made)
     yield _record(item, stat_type, time, made.value, valid, stamp)
+
+
+def _entered(entry: Entry, stamp: str) -> _Record:
+    return _Record(
+        data_code=entry.data_code,
+        data_value=Raw(wire_number(entry.value).encode()),
+        input_type=MANUAL_ENTRY,
+        stat_type=int(entry.stat_type),
+        stat_date=periods.format_time(entry.start),
+        upload_date=stamp,
+        scope=_scope(entry.data_code),
+        valid=entry.valid,
+    )
 
 
 def _record(

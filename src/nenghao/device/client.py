@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ import httpx
 import msgspec
 from msgspec import Struct
 
+from nenghao.clock import CST
 from nenghao.device.encoding import ContentEncoding, compressor
 from nenghao.device.events import Done, Failure, FailureKind, Registered, Registration, VersionsRead
 from nenghao.device.home import Unit
@@ -66,7 +68,8 @@ class PlatformClient:
     """Asks one platform; use as an async context manager.
 
     Exactly one of `context` and `transport` is given; `timeout` is in seconds. With a
-    `content_encoding` uploads are compressed; everything else is small.
+    `content_encoding` uploads are compressed; everything else is small. `on_date` hears
+    what the platform's clock shows (the `Date` of its answers), in China Standard Time.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class PlatformClient:
         context: ssl.SSLContext | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         content_encoding: ContentEncoding = "identity",
+        on_date: Callable[[datetime], None] | None = None,
     ) -> None:
         if transport is None:
             if context is None or context.verify_mode is not ssl.CERT_REQUIRED:
@@ -88,6 +92,7 @@ class PlatformClient:
         self._timeout = timeout
         self._content_encoding = content_encoding
         self._compress = compressor(content_encoding)
+        self._on_date = on_date
         self._http = httpx.AsyncClient(
             transport=transport,
             timeout=httpx.Timeout(None, connect=min(CONNECT_SECONDS, timeout / 2)),
@@ -183,6 +188,9 @@ class PlatformClient:
             return _unsent(url, error)
         except (httpx.RequestError, httpx.InvalidURL) as error:
             return Failure(FailureKind.FAULT, f"应答无法读取：{error}")
+        shown = _date(response.headers.get("date", ""))
+        if self._on_date is not None and shown is not None:
+            self._on_date(shown)
         return _judge(response.status_code, response.content)
 
     async def _ask(self, url: str, body: bytes, cls: type[A]) -> A | Failure:
@@ -197,6 +205,17 @@ class PlatformClient:
             return codec.read_value(cls, value)
         except replies.Refusal as refusal:
             return Failure(FailureKind.FAULT, f"应答不可用：{refusal.text.partition('：')[2]}")
+
+
+def _date(header: str) -> datetime | None:
+    """The time in a `Date` header, naive China Standard Time; None when there is none."""
+    try:
+        shown = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    if shown.tzinfo is None:  # "-0000", which says UTC without saying so
+        shown = shown.replace(tzinfo=UTC)
+    return shown.astimezone(CST).replace(tzinfo=None)
 
 
 def _done(reply: Reply | Failure) -> Done | Failure:

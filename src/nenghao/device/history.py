@@ -1,9 +1,9 @@
 """What the device has read (历史数据): ticks of six months, day totals for ever, what is dirty.
 
-A row holds one item's day as 96 decimals in text, so that 3.17 kWh × 0.0001 stays 0.000317 for
-ever. Putting a reading that was not there, or another value, marks its day, month and year dirty:
-late readings re-open what was already sent, the same readings again change nothing. `batches`
-turns what is dirty into batches; where readings come from is `sources`' business.
+A row holds one item's day as 96 decimals in (deflated) text, so that 3.17 kWh × 0.0001 stays
+0.000317 for ever. Putting a reading that was not there, or another value, marks its day, month and
+year dirty: late readings re-open what was already sent, the same readings again change nothing.
+`batches` turns what is dirty into batches; where readings come from is `sources`' business.
 
 Functions over a connection of `DeviceStore`, inside the caller's transaction.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import zlib
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -39,10 +40,14 @@ class HistoryError(ValueError):
 
 
 class Reading(Struct, frozen=True):
-    """One tick: `time` is the END of the interval (00:15 … next day's 00:00), `value` exact."""
+    """One tick: `time` is the END of the interval (00:15 … next day's 00:00), `value` exact.
+
+    `suspect`: as measured, but no meter can have counted it; it goes up with `valid` false.
+    """
 
     time: datetime
     value: Decimal
+    suspect: bool = False
 
 
 class Item(Struct, frozen=True):
@@ -76,6 +81,8 @@ class DayRow(Struct, frozen=True):
     interval: int
     ticks: tuple[Decimal | None, ...] | None
     total: Total | None
+    suspect: frozenset[int] = frozenset()
+    """The slots whose tick is doubtful."""
 
 
 def ensure_item(
@@ -142,10 +149,10 @@ def put(
     HistoryError, with nothing kept if the caller rolls back, for a time off the grid, a value
     that is no finite number, or a part of a day whose ticks are forgotten already.
     """
-    days: dict[date, dict[int, Decimal]] = {}
+    days: dict[date, dict[int, Reading]] = {}
     for reading in readings:
         day, slot = _place(reading)
-        days.setdefault(day, {})[slot] = reading.value
+        days.setdefault(day, {})[slot] = reading
     added = changed = same = 0
     dirty: list[date] = []
     for day in sorted(days):
@@ -153,7 +160,7 @@ def put(
         added, changed, same = added + new, changed + other, same + equal
         if new or other:
             dirty.append(day)
-            _mark_dirty(connection, item, day)
+            mark_dirty(connection, item, day)
     return PutResult(added, changed, same, tuple(dirty))
 
 
@@ -171,18 +178,19 @@ def _put_day(
     connection: sqlite3.Connection,
     item: Item,
     day: date,
-    slots: dict[int, Decimal],
+    slots: dict[int, Reading],
     now: datetime,
 ) -> tuple[int, int, int]:
     """Merge one day; how many ticks were new, different, the same."""
     row = connection.execute(
-        "SELECT interval, ticks, digest FROM day WHERE item_id = ? AND day = ?",
+        "SELECT interval, ticks, digest, suspect FROM day WHERE item_id = ? AND day = ?",
         (item.id, day.isoformat()),
     ).fetchone()
     interval = item.interval
     ticks: list[Decimal | None] = [None] * TICKS_OF_DAY
+    suspect: set[int] = set()
     if row is not None and row[1] is None:
-        fresh = [slots.get(slot) for slot in range(TICKS_OF_DAY)]
+        fresh = [slots[slot].value if slot in slots else None for slot in range(TICKS_OF_DAY)]
         if _digest(fresh) == row[2]:
             return 0, 0, len(slots)
         if len(slots) < TICKS_OF_DAY * 15 // row[0]:
@@ -190,31 +198,79 @@ def _put_day(
                 f"{day} 的读数已超过保存期限，只能整日重新导入（{TICKS_OF_DAY * 15 // row[0]} 个）"
             )
     elif row is not None:
-        ticks = _read_ticks(row[1])
+        ticks, suspect = _read_ticks(row[1]), set(_slots(row[3]))
     if row is not None:
         interval = min(interval, row[0])
     added = changed = same = 0
-    for slot, value in slots.items():
+    for slot, reading in slots.items():
         before = ticks[slot]
+        equal = before == reading.value and (slot in suspect) == reading.suspect
         added += before is None
-        changed += before is not None and before != value
-        same += before is not None and before == value
-        ticks[slot] = value
+        changed += before is not None and not equal
+        same += before is not None and equal
+        ticks[slot] = reading.value
+        (suspect.add if reading.suspect else suspect.discard)(slot)
     if added or changed:
-        made = day_total(item.rule, interval, ticks)
-        connection.execute(
-            "INSERT OR REPLACE INTO day VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                *(item.id, day.isoformat(), interval, _write_ticks(ticks), _digest(ticks)),
-                None if made is None else plain(made.value),
-                made is not None and made.complete,
-                periods.format_time(now),
-            ),
+        write_day(
+            connection, item, DayRow(day, interval, tuple(ticks), None, frozenset(suspect)), now
         )
     return added, changed, same
 
 
-def _mark_dirty(connection: sqlite3.Connection, item: Item, day: date) -> None:
+def write_day(connection: sqlite3.Connection, item: Item, row: DayRow, now: datetime) -> None:
+    """Write one day as it is, without marking it dirty; its total is made anew from its ticks.
+
+    A row without ticks keeps the total that it brings: a day of which only that is known.
+    """
+    if row.ticks is None:
+        ticks, digest, made = None, "", row.total
+    else:
+        ticks, digest = _write_ticks(row.ticks), _digest(row.ticks)
+        made = day_total(item.rule, row.interval, row.ticks, row.suspect)
+    connection.execute(
+        "INSERT OR REPLACE INTO day (item_id, day, interval, ticks, digest, total, complete,"
+        " changed_at, suspect) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(item.id, row.day.isoformat(), row.interval, ticks, digest),
+            None if made is None else plain(made.value),
+            made is not None and made.complete,
+            periods.format_time(now),
+            _mask(row.suspect),
+        ),
+    )
+
+
+def withdraw(
+    connection: sqlite3.Connection, item: Item, times: Iterable[datetime], now: datetime
+) -> tuple[date, ...]:
+    """Make ticks absent again, such as those of a clock that was ahead; the days concerned.
+
+    What was sent already stays with the platform until another value replaces it.
+    """
+    days: dict[date, set[int]] = {}
+    for time in times:
+        day, slot = _place(Reading(time, Decimal(0)))
+        days.setdefault(day, set()).add(slot)
+    changed = []
+    for day, slots in sorted(days.items()):
+        row = day_row(connection, item, day)
+        if (
+            row is None
+            or row.ticks is None
+            or not any(row.ticks[slot] is not None for slot in slots)
+        ):
+            continue
+        ticks = tuple(None if slot in slots else tick for slot, tick in enumerate(row.ticks))
+        write_day(
+            connection, item, DayRow(day, row.interval, ticks, None, row.suspect - slots), now
+        )
+        mark_dirty(connection, item, day)
+        changed.append(day)
+    return tuple(changed)
+
+
+def mark_dirty(connection: sqlite3.Connection, item: Item, day: date) -> None:
+    """Let a day, its month and its year go up (again)."""
     starts = (
         (StatType.DAY, day),
         (StatType.MONTH, day.replace(day=1)),
@@ -235,7 +291,7 @@ def day_row(connection: sqlite3.Connection, item: Item, day: date) -> DayRow | N
 def day_rows(connection: sqlite3.Connection, item: Item, begin: date, end: date) -> list[DayRow]:
     """An item's days from `begin` to before `end`, in order; days without a tick are not there."""
     rows = connection.execute(
-        "SELECT day, interval, ticks, total, complete FROM day"
+        "SELECT day, interval, ticks, total, complete, suspect FROM day"
         " WHERE item_id = ? AND day >= ? AND day < ? ORDER BY day",
         (item.id, begin.isoformat(), end.isoformat()),
     )
@@ -244,10 +300,29 @@ def day_rows(connection: sqlite3.Connection, item: Item, begin: date, end: date)
             date.fromisoformat(day),
             interval,
             None if ticks is None else tuple(_read_ticks(ticks)),
-            None if total is None else Total(Decimal(total), bool(complete)),
+            _total(total, complete, suspect),
+            _slots(suspect),
         )
-        for day, interval, ticks, total, complete in rows
+        for day, interval, ticks, total, complete, suspect in rows
     ]
+
+
+def day_totals(
+    connection: sqlite3.Connection, item: Item, begin: date, end: date
+) -> dict[date, Total | None]:
+    """The totals of an item's days from `begin` to before `end`, without reading their ticks."""
+    rows = connection.execute(
+        "SELECT day, total, complete, suspect FROM day WHERE item_id = ? AND day >= ? AND day < ?",
+        (item.id, begin.isoformat(), end.isoformat()),
+    )
+    return {
+        date.fromisoformat(day): _total(total, complete, suspect)
+        for day, total, complete, suspect in rows
+    }
+
+
+def _total(total: str | None, complete: int, suspect: str) -> Total | None:
+    return None if total is None else Total(Decimal(total), bool(complete), bool(suspect))
 
 
 def span(connection: sqlite3.Connection, item: Item) -> tuple[date, date] | None:
@@ -294,13 +369,29 @@ def scaled(value: Decimal, scale: Decimal) -> Decimal:
     return EXACT.multiply(value, scale)
 
 
-def _write_ticks(ticks: Sequence[Decimal | None]) -> str:
+def _text(ticks: Sequence[Decimal | None]) -> str:
     return ",".join("" if tick is None else plain(tick) for tick in ticks)
 
 
-def _read_ticks(text: str) -> list[Decimal | None]:
+def _write_ticks(ticks: Sequence[Decimal | None]) -> bytes:
+    return zlib.compress(_text(ticks).encode())
+
+
+def _read_ticks(stored: bytes | str) -> list[Decimal | None]:
+    """Deflated, or plain text as the first version wrote it."""
+    text = stored if isinstance(stored, str) else zlib.decompress(stored).decode()
     return [Decimal(part) if part else None for part in text.split(",")]
 
 
+def _mask(slots: Iterable[int]) -> str:
+    bits = sum(1 << slot for slot in slots)
+    return f"{bits:x}" if bits else ""
+
+
+def _slots(mask: str) -> frozenset[int]:
+    bits = int(mask or "0", 16)
+    return frozenset(slot for slot in range(TICKS_OF_DAY) if bits >> slot & 1)
+
+
 def _digest(ticks: Sequence[Decimal | None]) -> str:
-    return hashlib.sha256(_write_ticks(ticks).encode()).hexdigest()
+    return hashlib.sha256(_text(ticks).encode()).hexdigest()

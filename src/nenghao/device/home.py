@@ -4,7 +4,9 @@
     DIR/credentials/         device.pem, device.key (0600), ca.pem, unit.json
     DIR/device.db            history, queue, session (`store`)
     DIR/config.json          the unit's configuration in the shape of A.4, if there is one
+    DIR/collection.toml      sources and items, `collection.settings`, if the device collects
     DIR/base_data/           base_data.json, the platform's dictionaries as downloaded
+    DIR/reserve.bin          room to go on with when the disk is full
     DIR/run.lock             held by the one process that runs the protocol
 
 Importing and looking at the queue go on beside a running device: the database sees to that.
@@ -69,6 +71,7 @@ class DeviceHome:
         self.credentials = root / "credentials"
         self.database = root / "device.db"
         self.config_file = root / "config.json"
+        self.collection_file = root / "collection.toml"
         self.base_data_file = root / "base_data" / "base_data.json"
         self.lock_file = root / "run.lock"
 

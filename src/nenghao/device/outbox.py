@@ -126,6 +126,14 @@ def body(connection: sqlite3.Connection, number: int, device_id: str) -> bytes |
     return None if row is None else request(device_id, row[0], zlib.decompress(row[1]))
 
 
+def records(connection: sqlite3.Connection, number: int) -> list[bytes]:
+    """The records of a batch as they go over the wire; none once it is accepted."""
+    row = connection.execute("SELECT data FROM batch WHERE id = ?", (number,)).fetchone()
+    if row is None or row[0] is None:
+        return []
+    return [bytes(one) for one in msgspec.json.decode(zlib.decompress(row[0]), type=list[Raw])]
+
+
 class _Request(Struct, rename={"device_id": "deviceId", "enterprise_code": "enterpriseCode"}):
     device_id: str
     enterprise_code: str

@@ -71,6 +71,11 @@ class DeviceSettings(msgspec.Struct, frozen=True, kw_only=True):
         Setting("实时读数至少保存多少天（自数据日和最后一次写入起算）；日合计不删除"),
         msgspec.Meta(ge=31, le=36_500),
     ] = 190
+    raw_days: Annotated[
+        float,
+        Setting("原始采样保存多少天；在此期间迟到的采样仍能更正读数"),
+        msgspec.Meta(ge=1, le=366),
+    ] = 7.0
     incomplete_total: Annotated[
         IncompletePolicy,
         Setting(
@@ -78,6 +83,13 @@ class DeviceSettings(msgspec.Struct, frozen=True, kw_only=True):
             "invalid 照报已有部分之和，valid=false；valid 照报且 valid=true；omit 不报"
         ),
     ] = "invalid"
+    page_port: Annotated[
+        int,
+        Setting(
+            "现场页面 http://127.0.0.1:端口；0 为不启用。同一台机器上的几个端设备应各用一个端口"
+        ),
+        msgspec.Meta(ge=0, le=65535),
+    ] = 8080
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Setting("日志级别（写到标准错误）")
     ] = "info"

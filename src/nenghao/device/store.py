@@ -5,7 +5,8 @@ years, one process writes one file, and what it needs of a database is a transac
 the disk before anything is called queued. SQLAlchemy would double what has to be installed there.
 WAL with `synchronous=FULL`: a commit has been fsynced when it returns.
 
-What the tables mean is the business of `history`, `outbox` and `agent`.
+What the tables mean is the business of `history`, `outbox`, `agent`, `manual` and
+`collection.samples`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE item (
@@ -29,7 +30,7 @@ CREATE TABLE day (                          -- one item's day of readings
     item_id     INTEGER NOT NULL REFERENCES item (id),
     day         TEXT NOT NULL,
     interval    INTEGER NOT NULL,
-    ticks       TEXT,                       -- 96 decimals between commas; NULL once forgotten
+    ticks       BLOB,                       -- 96 decimals between commas, deflated; NULL: forgotten
     digest      TEXT NOT NULL,              -- of the ticks, to know them again when forgotten
     total       TEXT,                       -- exact decimal; NULL when there is none to make
     complete    INTEGER NOT NULL,
@@ -66,6 +67,59 @@ CREATE TABLE session (
 );
 """
 
+_COLLECTION = """
+ALTER TABLE day ADD COLUMN suspect TEXT NOT NULL DEFAULT '';  -- doubtful slots, a bit each, in hex
+CREATE TABLE gap (                          -- what a register counted while ticks were missing
+    item_id     INTEGER NOT NULL REFERENCES item (id),
+    begin       TEXT NOT NULL,
+    end         TEXT NOT NULL,
+    amount      TEXT NOT NULL,
+    suspect     INTEGER NOT NULL,
+    PRIMARY KEY (item_id, begin)
+) WITHOUT ROWID;
+CREATE TABLE point (                        -- a measured point of a source
+    id          INTEGER PRIMARY KEY,
+    source      TEXT NOT NULL,
+    name        TEXT NOT NULL,
+    own_time    INTEGER NOT NULL DEFAULT 0, -- whether the source stamps its samples itself
+    closed      INTEGER NOT NULL DEFAULT 0, -- samples before this hour are forgotten
+    UNIQUE (source, name)
+);
+CREATE TABLE raw_journal (                  -- samples as they came, until they are sorted in
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    first       INTEGER NOT NULL,           -- milliseconds since 2000
+    last        INTEGER NOT NULL,
+    samples     INTEGER NOT NULL,
+    written     INTEGER NOT NULL,           -- hours since 2000
+    data        BLOB NOT NULL
+);
+CREATE TABLE raw (                          -- one point's samples of one hour
+    id          INTEGER PRIMARY KEY,
+    hour        INTEGER NOT NULL,
+    point_id    INTEGER NOT NULL REFERENCES point (id),
+    written     INTEGER NOT NULL,
+    data        BLOB NOT NULL,
+    UNIQUE (point_id, hour)
+);
+CREATE TABLE manual (                       -- filled in by hand (手工填报)
+    data_code   TEXT NOT NULL,
+    stat_type   INTEGER NOT NULL,
+    start       TEXT NOT NULL,
+    value       TEXT NOT NULL,
+    valid       INTEGER NOT NULL,
+    entered_at  TEXT NOT NULL,
+    dirty       INTEGER NOT NULL,
+    PRIMARY KEY (data_code, stat_type, start)
+) WITHOUT ROWID;
+CREATE TABLE note (                         -- what the running device tells other processes
+    name        TEXT PRIMARY KEY,
+    value       BLOB NOT NULL
+) WITHOUT ROWID;
+"""
+
+_UPGRADES = {1: _COLLECTION}
+"""By the version that a file has: what makes the next one of it."""
+
 BUSY_SECONDS = 30.0
 """How long a writer waits for another one, such as an import beside the running service."""
 
@@ -90,14 +144,18 @@ class DeviceStore:
             raise StoreError(f"{path} 已经存在")
         store = cls(_connect(path))
         store._connection.execute("PRAGMA journal_mode = WAL")
+        everything = "".join([_SCHEMA, *_UPGRADES.values()])
         store._connection.executescript(
-            f"BEGIN;{_SCHEMA}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
+            f"BEGIN;{everything}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
         )
         return store
 
     @classmethod
     def open(cls, path: Path) -> DeviceStore:
-        """Open an existing file; StoreError when it is none of ours or of a newer version."""
+        """Open an existing file, an older one brought up to date in one transaction.
+
+        StoreError when it is none of ours or of a newer version.
+        """
         if not path.exists():
             raise StoreError(f"找不到 {path}")
         try:
@@ -105,10 +163,21 @@ class DeviceStore:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
         except sqlite3.DatabaseError as error:
             raise StoreError(f"{path} 不是可用的数据库：{error}") from error
-        if version != SCHEMA_VERSION:
+        if not 1 <= version <= SCHEMA_VERSION:
             connection.close()
             raise StoreError(f"{path} 的结构版本是 {version}，本程序需要 {SCHEMA_VERSION}")
-        return cls(connection)
+        store = cls(connection)
+        if version < SCHEMA_VERSION:
+            store._upgrade()
+        return store
+
+    def _upgrade(self) -> None:
+        with self.write() as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            for number in range(version, SCHEMA_VERSION):  # none, if another process was first
+                for statement in _statements(_UPGRADES[number]):
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
@@ -140,6 +209,16 @@ class DeviceStore:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script one by one: `executescript` would end the transaction."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
 
 
 def _connect(path: Path) -> sqlite3.Connection:
