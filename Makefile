@@ -48,10 +48,11 @@ soak: $(DEV)
 COMPILE = $(BIN)/uv --no-config pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command "make lock"
+DEVICE = --extra device --extra page --extra sources
 lock: $(LOCK)
-	$(COMPILE) pyproject.toml --extra platform --extra device --extra dev -o requirements/dev.txt
-	$(COMPILE) pyproject.toml --extra platform --extra device -c requirements/dev.txt -o requirements/run.txt
-	$(COMPILE) pyproject.toml --extra device -c requirements/dev.txt -o requirements/device.txt
+	$(COMPILE) pyproject.toml --extra platform $(DEVICE) --extra dev -o requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra platform $(DEVICE) -c requirements/dev.txt -o requirements/run.txt
+	$(COMPILE) pyproject.toml $(DEVICE) -c requirements/dev.txt -o requirements/device.txt
 	$(COMPILE) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
 	$(COMPILE) requirements/lock.in -o requirements/lock.txt
 

@@ -117,15 +117,15 @@ def test_pinned_versions_agree_between_the_files() -> None:
 def test_the_pins_satisfy_what_the_package_asks_for() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
+    sources = ("modbus", "opcua", "mqtt", "sql", "excel")
+    assert extras["sources"] == [f"nenghao[{','.join(sources)}]"]
+    device = list(project["dependencies"])
+    for extra in ("device", "page", *sources):
+        device += extras[extra]
     wanted = {
-        "device.txt": [*project["dependencies"], *extras["device"]],
-        "run.txt": [*project["dependencies"], *extras["device"], *extras["platform"]],
-        "dev.txt": [
-            *project["dependencies"],
-            *extras["device"],
-            *extras["platform"],
-            *extras["dev"],
-        ],
+        "device.txt": device,
+        "run.txt": [*device, *extras["platform"]],
+        "dev.txt": [*device, *extras["platform"], *extras["dev"]],
     }
     for name, requirements in wanted.items():
         text = (ROOT / "requirements" / name).read_text("utf-8")
