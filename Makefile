@@ -19,9 +19,11 @@ LOCK := $(VENV)/.installed-lock
 demo: $(RUN)
 	@$(BIN)/nenghao demo $(ARGS)
 
-# All tests; ARGS="tests/standard -k periods" for a part of them.
+# All tests, side by side on up to four cores (PROCESSES=0: one after another, for a debugger);
+# ARGS="tests/standard -k periods" for a part of them.
+PROCESSES ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n : 4)))
 test: $(DEV)
-	$(BIN)/python -m pytest -m "not soak" --durations=10 $(ARGS)
+	$(BIN)/python -m pytest -m "not soak" -n $(PROCESSES) --dist loadfile --durations=10 $(ARGS)
 
 # What a change must pass besides the tests: style, types, who imports whom, documentation.
 check: $(DEV)

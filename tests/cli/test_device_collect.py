@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nenghao.clock import china_now
+from nenghao.device import history as histories
+from nenghao.device import notes
+from nenghao.device.collection.health import SourceHealth
 from nenghao.device.home import DeviceHome
+from nenghao.device.sources.base import FaultKind
 from nenghao.security.authority import CertificateAuthority
 from tests.device.collection.plants import Plant, collection_toml, gone, plants
 from tests.device.shell import Shell
-from tests.device.world import a_day, make_credentials, put
+from tests.device.world import ELECTRICITY, a_day, make_credentials, put
 
 __all__ = ["plants"]
 
@@ -70,6 +75,34 @@ def test_probe_names_the_sources_there_are_and_errors_of_the_file(
     collect(shell, collection_toml("gate").replace("kind", "kid"))
     assert shell("probe", "gate") == 1
     assert "未知的键 kid" in shell.err
+
+
+# --- status ---------------------------------------------------------------------------------------
+
+
+def test_status_says_how_the_sources_stood_when_the_device_was_last_at_work(shell: Shell) -> None:
+    common: dict[str, Any] = {
+        "type": "modbus_tcp", "age": None, "since": None, "next_try": None, "samples": 0,
+    }  # fmt: skip
+    well = SourceHealth(
+        name="gate", state="good", last_good=datetime(2026, 3, 1, 8, 0, 10, 250_000),
+        fault_kind=None, fault_text="", **common,
+    )  # fmt: skip
+    ill = SourceHealth(
+        name="boiler", state="fault", last_good=None,
+        fault_kind=FaultKind.TIMEOUT, fault_text="5 秒内没有应答", **common,
+    )  # fmt: skip
+    home = DeviceHome.open(shell.home)
+    with home.store() as store, store.write() as connection:
+        notes.put(connection, notes.HEALTH, (well, ill))
+        histories.ensure_item(connection, ELECTRICITY, interval=15, name="总进线")
+    assert shell("status") == 0
+    assert "来源 gate（modbus_tcp）：停止运行时正常，最近成功 2026-03-01 08:00:10\n" in shell.out
+    assert "来源 boiler（modbus_tcp）：停止运行时超时：5 秒内没有应答，尚未读到数据" in shell.out
+    assert f"数据项 {ELECTRICITY} 总进线：每 15 分钟，还没有数据" in shell.out
+    with home.lock():
+        assert shell("status") == 0
+    assert "来源 gate（modbus_tcp）：正常，最近成功" in shell.out
 
 
 # --- manual ---------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -46,8 +47,9 @@ def records(store: DeviceStore, batch: Batch) -> list[EnergyRecord]:
 
 def upload(store: DeviceStore, batch: Batch) -> EnergyUpload:
     with store.read() as connection:
-        body = outbox.body(connection, batch.id, DEVICE_ID)
-    assert body is not None
+        made = outbox.body(connection, batch.id, DEVICE_ID)
+    assert made is not None
+    body = bytes(made)
     return codec.read(EnergyUpload, body)
 
 
@@ -170,8 +172,9 @@ def test_the_body_is_what_the_standards_writer_writes(store: DeviceStore) -> Non
     put(store, a_day(date(2026, 1, 15)), datetime(2026, 1, 16))
     (batch,) = build(store, datetime(2026, 1, 16, 1, 5))
     with store.read() as connection:
-        body = outbox.body(connection, batch.id, DEVICE_ID)
-    assert body is not None
+        made = outbox.body(connection, batch.id, DEVICE_ID)
+    assert made is not None
+    body = bytes(made)
     written = write(codec.read(EnergyUpload, body))
     assert msgspec.json.decode(body) == msgspec.json.decode(written)
     assert list(msgspec.json.decode(body)["data"][0]) == list(
@@ -202,8 +205,9 @@ def test_3_78_kwh_is_0_000378_on_the_wire(store: DeviceStore) -> None:
     put(store, [Reading(datetime(2026, 1, 15, 0, 15), value)], datetime(2026, 1, 16))
     (batch,) = build(store, datetime(2026, 1, 16, 1, 5))
     with store.read() as connection:
-        body = outbox.body(connection, batch.id, DEVICE_ID)
-    assert body is not None
+        made = outbox.body(connection, batch.id, DEVICE_ID)
+    assert made is not None
+    body = bytes(made)
     assert b'"dataValue":0.000378,' in body
 
 
@@ -217,7 +221,9 @@ def test_a_day_over_a_limit_goes_in_several_batches(store: DeviceStore, limits: 
     for batch in built:
         assert batch.records <= limits.records
         with store.read() as connection:
-            assert len(outbox.body(connection, batch.id, DEVICE_ID) or b"") <= limits.size
+            made = outbox.body(connection, batch.id, DEVICE_ID)
+        assert made is not None
+        assert len(bytes(made)) == len(made) <= limits.size
 
 
 def test_an_upload_date_never_goes_back_behind_what_it_corrects(store: DeviceStore) -> None:
@@ -254,3 +260,49 @@ def test_a_batch_and_its_clean_days_are_one_transaction(
         assert outbox.queued(connection) == ()
         assert history.dirty_days(connection) == 1
     assert len(build(store, datetime(2026, 1, 16, 1, 5))) == 1
+
+
+def test_a_fault_far_into_a_day_is_named_at_its_place_in_the_batch(store: DeviceStore) -> None:
+    with store.write() as connection:
+        for number in range(25):
+            code = f"{number + 1:02d}-00-0000-023300-11"
+            item = history.ensure_item(connection, code, interval=15, input_type=4)
+            history.put(connection, item, a_day(date(2026, 1, 15)), datetime(2026, 1, 16))
+        bad = history.ensure_item(connection, "99-00-0000-023300-11", interval=15, input_type=9)
+        history.put(connection, bad, a_day(date(2026, 1, 15)), datetime(2026, 1, 16))
+    (batch,) = build(store, datetime(2026, 1, 16, 1, 5))
+    assert batch.records == 26 * 97
+    assert batch.state is BatchState.REFUSED
+    assert f"data[{25 * 97}].inputType" in batch.reason
+    assert f"data[{25 * 97 - 1}]" not in batch.reason
+
+
+def test_of_several_batches_of_a_day_only_the_faulty_one_is_refused(store: DeviceStore) -> None:
+    with store.write() as connection:
+        for code, input_type in ((COAL, 9), (ELECTRICITY, 4)):
+            item = history.ensure_item(connection, code, interval=15, input_type=input_type)
+            history.put(connection, item, a_day(date(2026, 1, 15)), datetime(2026, 1, 16))
+    built = build(store, datetime(2026, 1, 16, 1, 5), Limits(records=97))
+    assert [batch.state for batch in built] == [BatchState.REFUSED, BatchState.QUEUED]
+
+
+def test_the_memory_of_building_a_day_does_not_grow_with_the_items(store: DeviceStore) -> None:
+    def peak(items: int, day: date) -> int:
+        now = datetime(day.year, day.month, day.day) + timedelta(days=1, hours=1)
+        with store.write() as connection:
+            for number in range(items):
+                code = f"{number // 100 + 1:02d}-{number % 100:02d}-0000-023300-21"
+                item = history.ensure_item(connection, code, interval=15, input_type=4)
+                history.put(connection, item, a_day(day), now)
+        tracemalloc.start()
+        try:
+            (batch,) = build(store, now)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+            assert batch.records >= items * 97
+
+    build_one = peak(1, date(2026, 1, 14))
+    small, large = peak(40, date(2026, 1, 15)), peak(160, date(2026, 1, 16))
+    assert build_one < small
+    assert large < small + 1_000_000  # the records of the 120 more are 2.2 MB

@@ -8,6 +8,7 @@ import pytest
 from nenghao.device import history, outbox
 from nenghao.device.aggregation import Total
 from nenghao.device.history import HistoryError, Item, Reading
+from nenghao.device.packing import Packer
 from nenghao.device.store import DeviceStore
 from tests.device.world import ELECTRICITY, a_day, put
 
@@ -148,7 +149,7 @@ def test_a_day_whose_batch_is_not_accepted_is_not_forgotten(store: DeviceStore) 
     put(store, a_day(DAY), NOW)
     clean(store)
     with store.write() as connection:
-        new = outbox.NewBatch(DAY, b"[]", 0, "2026-02-01 00:30:00")
+        new = outbox.NewBatch(DAY, Packer().finish(), "2026-02-01 00:30:00")
         number = outbox.add(connection, new, "x", NOW)
         assert history.forget(connection, NOW + timedelta(days=999), 190) == 0
         outbox.accept(connection, number, NOW)

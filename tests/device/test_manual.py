@@ -39,7 +39,7 @@ def packed(store: DeviceStore, bounds: validity.AllBounds | None = None) -> list
         for number in numbers:
             body = outbox.body(connection, number, "a" * 32)
             assert body is not None
-            records += codec.read(EnergyUpload, body).data
+            records += codec.read(EnergyUpload, bytes(body)).data
     return records
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from nenghao.device import outbox
 from nenghao.device.outbox import BatchState, NewBatch
+from nenghao.device.packing import Packer
 from nenghao.device.store import DeviceStore
 
 NOW = datetime(2026, 2, 1, 1, 5)
@@ -14,8 +15,10 @@ LATER = datetime(2026, 2, 2, 1, 5)
 
 
 def add(store: DeviceStore, day: int, *records: int, refused: str = "") -> int:
-    data = outbox.array(b'{"n":%d}' % number for number in records)
-    new = NewBatch(date(2026, 1, day), data, len(records), "2026-02-01 01:05:00", refused)
+    packer = Packer()
+    for number in records:
+        packer.add(b'{"n":%d}' % number)
+    new = NewBatch(date(2026, 1, day), packer.finish(), "2026-02-01 01:05:00", refused)
     with store.write() as connection:
         return outbox.add(connection, new, "CODE", NOW)
 
@@ -23,7 +26,7 @@ def add(store: DeviceStore, day: int, *records: int, refused: str = "") -> int:
 def body(store: DeviceStore, number: int) -> dict[str, object] | None:
     with store.read() as connection:
         raw = outbox.body(connection, number, "d" * 32)
-    return None if raw is None else msgspec.json.decode(raw, type=dict[str, object])
+    return None if raw is None else msgspec.json.decode(bytes(raw), type=dict[str, object])
 
 
 def get(store: DeviceStore, number: int) -> outbox.Batch:
@@ -115,6 +118,15 @@ def test_a_split_batch_keeps_its_place_and_every_record(store: DeviceStore) -> N
         assert outbox.split(connection, left, NOW) == ()
         assert outbox.split(connection, number, NOW) == ()
     assert queued(store) == (before, left, right, after)
+
+
+def test_records_of_a_batch_are_found_by_their_place(store: DeviceStore) -> None:
+    number = add(store, 5, *range(10))
+    with store.write() as connection:
+        found = outbox.records(connection, number, {3, 9, 10})
+        assert found == {3: b'{"n":3}', 9: b'{"n":9}'}
+        outbox.accept(connection, number, NOW)
+        assert outbox.records(connection, number, {3}) == {}
 
 
 def test_what_is_done_with_is_not_changed_by_a_late_word(store: DeviceStore) -> None:

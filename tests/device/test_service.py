@@ -12,11 +12,12 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from nenghao.clock import CST
 from nenghao.device import manual, notes, outbox
 from nenghao.device.client import PlatformClient
-from nenghao.device.collection.health import ClockOffset
+from nenghao.device.collection.health import ClockOffset, SourceHealth
 from nenghao.device.manual import Entry
 from nenghao.device.service import Service
 from nenghao.device.settings import DeviceSettings
@@ -247,6 +248,50 @@ def test_the_clock_is_compared_with_the_platforms(
     assert (offset.seconds, offset.is_wrong) == (off, wrong)
     with world.store.read() as connection:
         assert notes.get(connection, notes.CLOCK, ClockOffset) == offset
+
+
+def test_a_clock_that_is_wrong_is_warned_about_once_and_again_when_it_is_wrong_otherwise(
+    world: World, plants: dict[str, Plant]
+) -> None:
+    bench = Bench(world)
+    bench.date_off = timedelta(seconds=-90)
+
+    async def script() -> None:
+        await bench.pass_(minutes=5)
+        bench.service.send_now()
+        await bench.pass_(minutes=5)
+        bench.date_off = timedelta(seconds=90)
+        bench.service.send_now()
+        await bench.pass_(minutes=5)
+
+    with capture_logs() as logged:
+        bench.play(script)
+    told = [one["offset"] for one in logged if one["event"].startswith("本机时钟与平台相差")]
+    assert told == ["比平台快 90 秒", "比平台慢 90 秒"]
+
+
+def test_how_the_sources_stand_is_noted_when_it_changes(
+    world: World, plants: dict[str, Plant]
+) -> None:
+    collecting(world, plants)
+    bench = Bench(world)
+    seen = []
+
+    def noted() -> list[str]:
+        with world.store.read() as connection:
+            return [
+                one.state for one in notes.get(connection, notes.HEALTH, list[SourceHealth]) or []
+            ]
+
+    async def script() -> None:
+        await bench.pass_(minutes=2)
+        seen.append(noted())
+        plants["gate"].fault = plants["gate"].opening = gone()
+        await bench.pass_(minutes=7)
+        seen.append(noted())
+
+    bench.play(script)
+    assert seen == [["good"], ["fault"]]
 
 
 def test_a_full_disk_stops_uploading_for_a_minute_and_not_the_device(

@@ -24,6 +24,7 @@ from nenghao.conformance.factory.loads import ReplayLoad
 from nenghao.conformance.factory.modbus_server import FactoryModbus
 from nenghao.conformance.factory.plant import Plant, fleet_plant, replay_plant
 from nenghao.conformance.fleet import ticks
+from nenghao.device.clocks import DeviceClock, WallClock
 from nenghao.device.service import Service
 from nenghao.device.sources import csv_file
 from tests.device.world import ELECTRICITY, World, settings
@@ -91,11 +92,12 @@ def _looking_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nenghao.device.collection.collector.LOOK_EVERY", 3600.0)
 
 
-def live(world: World, plant: Plant, begin: datetime, end: datetime, poll: float) -> None:
-    """Let the device read the plant and upload, from one moment to the other."""
+def serve(
+    world: World, plant: Plant, clock: DeviceClock, poll: float, over: Callable[[], asyncio.Event]
+) -> None:
+    """A device at work that reads the plant by this clock, until `over`."""
 
     async def run() -> None:
-        clock = SharedClock(begin, end)
         world.platform.now = clock.now
         async with FactoryModbus(plant, clock.moment).serving() as port:
             written = text(plant, Where(modbus_port=port), poll)
@@ -107,10 +109,17 @@ def live(world: World, plant: Plant, begin: datetime, end: datetime, poll: float
                 load=settings,
                 client_of=lambda known, on_date: world.platform.client(),
             )
-            work = asyncio.ensure_future(service.run(clock.over))
-            await work
+            await service.run(over())
 
     asyncio.run(run())
+
+
+def live(world: World, plant: Plant, begin: datetime, end: datetime, poll: float) -> None:
+    """Let the device read the plant and upload, from one moment to the other."""
+    world.store._connection.execute("PRAGMA synchronous = OFF")  # the disk itself is not tested
+
+    clock = SharedClock(begin, end)
+    serve(world, plant, clock, poll, lambda: clock.over)
 
 
 def arrived(world: World, code: str, stat_type: int) -> dict[str, Decimal]:
@@ -141,7 +150,7 @@ def test_a_month_of_a_steel_plant_arrives_as_its_counter_counted_it(world: World
     readings = [(one.time + later, one.value) for one in csv_file.read(source).readings[: 32 * 96]]
     load, decimals = ReplayLoad.of(readings, QUARTER)
     plant = replay_plant(STEEL.items[0], load, decimals, rollover=timedelta(days=11, hours=3))
-    live(world, plant, datetime(2026, 1, 1), datetime(2026, 2, 1, 2), poll=900)
+    live(world, plant, datetime(2026, 1, 1), datetime(2026, 2, 1, 2), poll=450)
 
     sent = arrived(world, ELECTRICITY, 0)
     month = {str(time): value * KWH for time, value in readings[: 31 * 96]}
@@ -214,3 +223,33 @@ def test_a_dead_meter_counts_nothing_and_a_new_one_makes_no_negative_amount(
     sent = arrived(world, ELECTRICITY, 0)
     assert {sent[when] for when in labels(date(2026, 3, 1), 1)[16:24]} == {Decimal(0)}
     assert min(sent.values()) >= 0
+
+
+@pytest.mark.soak
+@pytest.mark.clause("6.2.5-3")
+def test_an_evening_at_sixty_times_the_speed_of_the_wall_clock(
+    world: World,
+) -> None:
+    """Nobody waits for anybody here: polls come late by milliseconds, which count sixtyfold."""
+    begin = datetime(2026, 3, 1, 22, 35)
+    clock = WallClock(begin, speed=60)
+    plant = fleet_plant(STEEL, begin)
+    until = datetime(2026, 3, 2, 1, 10)
+
+    def over() -> asyncio.Event:
+        event = asyncio.Event()
+        seconds = (until - clock.moment()).total_seconds() / 60
+        asyncio.get_running_loop().call_later(seconds, event.set)
+        return event
+
+    serve(world, plant, clock, 60, over)
+    for item in STEEL.items:
+        wanted = ticks(STEEL, item, date(2026, 3, 1))
+        sent = arrived(world, item.code, 0)
+        told = labels(date(2026, 3, 1), 1)[91:]
+        assert sorted(sent) == told
+        for when, before, value in zip(told, wanted[90:], wanted[91:], strict=False):
+            # a reading late by a tenth of a second is late by six, of nine hundred
+            assert abs(sent[when] - value) <= max(before, value) / 50, (item.code, when)
+    (uploaded,) = [time for time, path in world.platform.times if path == "/uploadEnergyData"]
+    assert abs(uploaded - datetime(2026, 3, 2, 1, 5)) <= 60 * timedelta(seconds=5)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from nenghao.device.store import DeviceStore
 from nenghao.security.authority import CertificateAuthority
 from nenghao.security.credentials import write_credentials
 from nenghao.standard import periods
-from nenghao.standard.messages import codec
+from nenghao.standard.messages import energy_data
 from nenghao.standard.messages.energy_data import EnergyUpload
 
 UNIT_CODE = "91330000573973053F"
@@ -95,9 +96,9 @@ class Receipt:
     at: datetime
     body: bytes
 
-    @property
+    @cached_property
     def upload(self) -> EnergyUpload:
-        return codec.read(EnergyUpload, self.body)
+        return energy_data.read_upload(self.body)
 
     @property
     def day(self) -> str:

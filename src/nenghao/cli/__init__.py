@@ -17,11 +17,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import typer
-from typer import rich_utils
 from typer.core import TyperCommand, TyperGroup
 
 from nenghao import __version__
-from nenghao.cli import output
+from nenghao.cli import lean, output  # lean first, before anything logs
 
 
 class GroupEntry(NamedTuple):
@@ -53,6 +52,8 @@ class _Door(TyperCommand):
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:
         try:
+            if self.name == "device":
+                lean.load("httpx")
             app: typer.Typer = importlib.import_module(self.entry.module).app
         except ModuleNotFoundError as error:
             if error.name is None or error.name.startswith("nenghao"):
@@ -71,6 +72,13 @@ def _translate_help(command: Any) -> None:
     option = command.get_help_option(typer.Context(command))
     if option is not None:
         option.help = "显示帮助后退出"
+    write = command.format_help
+
+    def format_help(*given: Any) -> None:
+        _speak_chinese()
+        write(*given)
+
+    command.format_help = format_help
     for one in getattr(command, "commands", {}).values():
         if not isinstance(one, _Door):
             _translate_help(one)
@@ -106,7 +114,6 @@ def _root() -> TyperGroup:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command (default: of `sys.argv`) and say its exit code."""
-    _speak_chinese()
     output.configure_logging()
     try:
         code = _root().main(arguments, prog_name="nenghao", standalone_mode=False)
@@ -147,7 +154,7 @@ def _wrong_call(error: Any) -> int:
         print(error.format_message())
         return 2
     if context is not None:
-        print(context.get_usage().replace("Usage:", "用法：", 1), file=sys.stderr)
+        print(context.get_usage().replace("Usage: ", "用法：", 1), file=sys.stderr)
     output.complain(_in_chinese(error))
     if context is not None:
         print(f"用法见 {context.command_path} --help", file=sys.stderr)
@@ -194,6 +201,9 @@ def _reason(text: str) -> str:
 
 
 def _speak_chinese() -> None:
+    """The headings of help, when help is shown: a device does without rich (`lean`)."""
+    from typer import rich_utils
+
     rich_utils.ARGUMENTS_PANEL_TITLE = "参数"
     rich_utils.OPTIONS_PANEL_TITLE = "选项"
     rich_utils.COMMANDS_PANEL_TITLE = "命令"

@@ -71,7 +71,9 @@ def init(
         content = None if config is None else _checked_configuration(credentials, config)
         DeviceHome.create(home, platform=platform, credentials=credentials, configuration=content)
     output.say(f"端设备目录已建立：{home}")
-    output.say(f"导入读数：nenghao device import --home {home} …")
+    output.say(
+        f"采集：来源和数据项写入 {home / 'collection.toml'}；或导入读数：nenghao device import"
+    )
     output.say(f"运行：nenghao device run --home {home}")
 
 

@@ -29,6 +29,7 @@ from nenghao.device.session import next_time_of_day
 from nenghao.device.settings import DeviceSettings
 from nenghao.device.sources import registry
 from nenghao.device.sources.base import Sample, SourceFault
+from nenghao.device.sources.remarks import Remarking
 from nenghao.device.store import DeviceStore
 from nenghao.device.urls import read_url
 from nenghao.standard import data_code as data_codes
@@ -65,7 +66,9 @@ def _day(option: str, text: str) -> date:
 
 def probe(
     home: HomeOption,
-    source: Annotated[str, typer.Argument(help="来源名称（collection.toml 中的 name）")],
+    source: Annotated[
+        str, typer.Argument(help="来源名称（collection.toml 中的 name）", metavar="SOURCE")
+    ],
     wait: Annotated[
         float, typer.Option(min=0, max=600, help="等待所有测点都有数值，至多多少秒")
     ] = 5.0,
@@ -103,6 +106,8 @@ async def _read(block: SourceBlock, root: Path, wait: float) -> list[Sample]:
         while True:
             found += await source.read(china_moment())
             if wanted <= {sample.point for sample in found} or loop.time() >= end:
+                for remark in source.remarks if isinstance(source, Remarking) else ():
+                    output.warn(remark)
                 return found
             await asyncio.sleep(min(block.poll_seconds, max(0.05, end - loop.time()), 1.0))
     finally:
@@ -198,7 +203,8 @@ def resend_range(
         return
     if not days:
         raise output.Failure(f"{begin} 至 {end} 没有数据")
-    output.say(f"{days} 个数据项日已重新放入队列，新增 {len(numbers)} 个批次")
+    told = f"新增 {len(numbers)} 个批次" if numbers else "这些日子尚未结束，到期时打包上传"
+    output.say(f"{days} 个数据项日已重新放入队列，{told}")
 
 
 # --- restore -------------------------------------------------------------------------------------

@@ -88,9 +88,10 @@ def _collecting(store: DeviceStore) -> dict[str, Any]:
                 "name": one.name,
                 "type": one.type,
                 "state": one.state,
-                "lastGood": one.last_good,
+                "label": one.label,
+                "lastGood": None if one.last_good is None else one.last_good.replace(microsecond=0),
                 "fault": f"{one.label}：{one.fault_text}" if one.state == "fault" else "",
-                "remark": one.remark,
+                "remarks": list(one.noticed),
             }
             for one in health
         ],
@@ -156,12 +157,13 @@ def _say_status(report: dict[str, Any]) -> None:
         output.say(f"{name}：{value}")
     for trouble in report["troubles"]:
         output.say(f"上次未成功：{trouble}")
+    then = "" if report["running"] else "停止运行时"
     for source in report["sources"]:
-        state = source["fault"] or source["remark"] or "正常"
-        last = source["lastGood"] or "无"
-        output.say(f"来源 {source['name']}（{source['type']}）：{state}，最近成功 {last}")
+        state = source["fault"] or source["label"]
+        last = f"最近成功 {source['lastGood']}" if source["lastGood"] else "尚未读到数据"
+        output.say(f"来源 {source['name']}（{source['type']}）：{then}{state}，{last}")
+        for remark in source["remarks"]:
+            output.say(f"  提示：{remark}")
     for item in report["items"]:
-        output.say(
-            f"数据项 {item['dataCode']} {item['name']}：每 {item['interval']} 分钟，"
-            f"{item['firstDay']} 至 {item['lastDay']}"
-        )
+        days = f"{item['firstDay']} 至 {item['lastDay']}" if item["firstDay"] else "还没有数据"
+        output.say(f"数据项 {item['dataCode']} {item['name']}：每 {item['interval']} 分钟，{days}")

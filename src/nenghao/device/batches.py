@@ -7,13 +7,14 @@ readings re-open their day, and the month and the year that were already sent wi
 that changed are sent again.
 
 Building is one transaction: the batches are in the queue and their days clean, or neither. The
-form is checked before queuing, with the same code that the platform's side uses.
+form is checked before queuing, with the same code that the platform's side uses, a few thousand
+records at a time: no day is ever in memory whole.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -25,6 +26,7 @@ from nenghao.device import history, manual, outbox, totals, validity
 from nenghao.device.aggregation import Total, expected_slots, rounded
 from nenghao.device.history import Item
 from nenghao.device.manual import Entry
+from nenghao.device.packing import Packer, pieces
 from nenghao.device.settings import IncompletePolicy
 from nenghao.device.validity import AllBounds
 from nenghao.standard import data_code, periods, replies
@@ -39,6 +41,9 @@ _ENVELOPE = 200
 
 _PLACEHOLDER = "0" * 32
 """Stands for the device id while the form is checked: it is written at sending."""
+
+_CHECKED_TOGETHER = 2_000
+"""Records whose form is checked in one go: enough that a date is looked at once for many."""
 
 
 class Limits(Struct, frozen=True):
@@ -90,15 +95,10 @@ def build(
     judge = _Judge(bounds or {}, incomplete)
     for day, due in sorted(_due(connection, before).items()):
         stamp = _stamp(connection, day, now)
-        records = [
-            msgspec.json.encode(record) for record in _records(connection, day, due, stamp, judge)
-        ]
-        for part in _parts(records, limits):
-            data = outbox.array(part)
-            new = outbox.NewBatch(
-                day, data, len(part), stamp, refused=_form_fault(data, enterprise_code)
-            )
-            made.append(outbox.add(connection, new, enterprise_code, now))
+        day_batches = _DayBatches(connection, day, stamp, enterprise_code, limits, now)
+        for record in _records(connection, day, due, stamp, judge):
+            day_batches.add(msgspec.json.encode(record))
+        made += day_batches.finish()
     _clean(connection, before)
     return tuple(made)
 
@@ -268,24 +268,66 @@ def _scope(code: str) -> int:
     return int(data_code.parse(code).scope)
 
 
-def _parts(records: Iterable[bytes], limits: Limits) -> Iterator[list[bytes]]:
-    """The records in order, cut where a batch would grow over a limit."""
-    part: list[bytes] = []
-    size = _ENVELOPE
-    for record in records:
-        if part and (len(part) >= limits.records or size + len(record) + 1 > limits.size):
-            yield part
-            part, size = [], _ENVELOPE
-        part.append(record)
-        size += len(record) + 1
-    if part:
-        yield part
+class _DayBatches:
+    """The batches of one day: a record goes in as it comes, is checked, packed, and let go of."""
 
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        day: date,
+        stamp: str,
+        enterprise_code: str,
+        limits: Limits,
+        now: datetime,
+    ) -> None:
+        self._connection = connection
+        self._day = day
+        self._stamp = stamp
+        self._enterprise_code = enterprise_code
+        self._limits = limits
+        self._now = now
+        self._made: list[int] = []
+        self._packer = Packer()
+        self._unchecked: list[bytes] = []
+        self._is_sound = True
 
-def _form_fault(data: bytes, enterprise_code: str) -> str:
-    """Why a platform would refuse the records by their form; empty if it would not."""
-    try:
-        energy_data.read_upload(outbox.request(_PLACEHOLDER, enterprise_code, data))
-    except replies.Refusal as refusal:
-        return f"本机检查未通过：{refusal.text}"
-    return ""
+    def add(self, record: bytes) -> None:
+        """Append a record; another batch begins where this one would grow over a limit."""
+        count, size = self._packer.records, self._packer.size + len(record) + 1
+        if count and (count >= self._limits.records or _ENVELOPE + size > self._limits.size):
+            self._close()
+        self._packer.add(record)
+        self._unchecked.append(record)
+        if len(self._unchecked) >= _CHECKED_TOGETHER:
+            self._check()
+
+    def finish(self) -> list[int]:
+        """The ids of the batches, in order."""
+        if self._packer.records:
+            self._close()
+        return self._made
+
+    def _check(self) -> None:
+        part, self._unchecked = self._unchecked, []
+        if self._is_sound and part:
+            self._is_sound = not self._form_fault(b"[%b]" % b",".join(part))
+
+    def _close(self) -> None:
+        self._check()
+        packed, self._packer = self._packer.finish(), Packer()
+        fault = ""
+        if not self._is_sound or packed.records > energy_data.RECORD_LIMIT:
+            whole = b"".join(pieces(packed.data))  # so that places count from its start
+            fault = self._form_fault(whole)
+        self._is_sound = True
+        new = outbox.NewBatch(self._day, packed, self._stamp, refused=fault)
+        self._made.append(outbox.add(self._connection, new, self._enterprise_code, self._now))
+
+    def _form_fault(self, array: bytes) -> str:
+        """Why a platform would refuse records by their form; empty if it would not."""
+        head = outbox.head(_PLACEHOLDER, self._enterprise_code)
+        try:
+            energy_data.read_upload(b"".join((head, array, outbox.TAIL)))
+        except replies.Refusal as refusal:
+            return f"本机检查未通过：{refusal.text}"
+        return ""

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -57,6 +57,16 @@ class Reply(Struct, frozen=True):
     """An answer with success: its body as it came."""
 
     body: bytes
+
+
+class Pieces(Protocol):
+    """A body that is made while it is sent, of a length that is known before."""
+
+    def __len__(self) -> int:
+        """Bytes in all."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """From the beginning, every time."""
 
 
 class _Head(Struct):
@@ -145,7 +155,7 @@ class PlatformClient:
         """A.4."""
         return _done(await self._upload(registration.config_url, body))
 
-    async def upload(self, registration: Registration, body: bytes) -> Done | Failure:
+    async def upload(self, registration: Registration, body: bytes | Pieces) -> Done | Failure:
         """A.5."""
         return _done(await self._upload(registration.data_url, body))
 
@@ -167,21 +177,22 @@ class PlatformClient:
 
     # --- one request -----------------------------------------------------------------------------
 
-    async def _upload(self, url: str, body: bytes) -> Reply | Failure:
+    async def _upload(self, url: str, body: bytes | Pieces) -> Reply | Failure:
         if self._compress is None:
             return await self.post(url, body)
-        packed = await asyncio.to_thread(self._compress, body)
+        pieces = (body,) if isinstance(body, bytes) else body
+        packed = await asyncio.to_thread(self._compress, pieces, len(body))
         return await self.post(url, packed, {"content-encoding": self._content_encoding})
 
     async def post(
-        self, url: str, body: bytes, headers: Mapping[str, str] | None = None
+        self, url: str, body: bytes | Pieces, headers: Mapping[str, str] | None = None
     ) -> Reply | Failure:
         """POST a JSON body; the answer if its code is "0", else what kind of failure it was."""
+        told = {"content-type": _JSON, "content-length": str(len(body)), **(headers or {})}
+        content = body if isinstance(body, bytes) else _streamed(body)
         try:
             async with asyncio.timeout(self._timeout):
-                response = await self._http.post(
-                    url, content=body, headers={"content-type": _JSON, **(headers or {})}
-                )
+                response = await self._http.post(url, content=content, headers=told)
         except TimeoutError:
             return Failure(FailureKind.BROKEN, f"{self._timeout:g} 秒内没有收到应答")
         except httpx.TransportError as error:
@@ -205,6 +216,12 @@ class PlatformClient:
             return codec.read_value(cls, value)
         except replies.Refusal as refusal:
             return Failure(FailureKind.FAULT, f"应答不可用：{refusal.text.partition('：')[2]}")
+
+
+async def _streamed(body: Pieces) -> AsyncIterator[bytes]:
+    """The pieces as httpx takes them: the next is made when the line has taken the last."""
+    for piece in body:
+        yield piece
 
 
 def _date(header: str) -> datetime | None:

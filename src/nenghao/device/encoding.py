@@ -6,8 +6,8 @@ Python, zstd the package `zstandard`. What a platform makes of it is the platfor
 
 from __future__ import annotations
 
-import gzip
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from typing import Literal
 
@@ -24,12 +24,22 @@ def unavailable(encoding: ContentEncoding) -> str | None:
     return None
 
 
-def compressor(encoding: ContentEncoding) -> Callable[[bytes], bytes] | None:
-    """What makes a body of this encoding; None: it goes as it is."""
-    if encoding == "gzip":
-        return lambda body: gzip.compress(body, _LEVEL, mtime=0)
-    if encoding == "zstd":
-        import zstandard
+Compressor = Callable[[Iterable[bytes], int], bytes]
+"""Makes a compressed body of one that comes in pieces and of its length."""
 
-        return zstandard.compress
-    return None
+
+def compressor(encoding: ContentEncoding) -> Compressor | None:
+    """What makes a body of this encoding; None: it goes as it is."""
+    return {"identity": None, "gzip": _gzip, "zstd": _zstd}[encoding]
+
+
+def _gzip(pieces: Iterable[bytes], _: int) -> bytes:
+    deflate = zlib.compressobj(_LEVEL, wbits=16 + zlib.MAX_WBITS)
+    return b"".join([*map(deflate.compress, pieces), deflate.flush()])
+
+
+def _zstd(pieces: Iterable[bytes], size: int) -> bytes:
+    import zstandard
+
+    squeeze = zstandard.ZstdCompressor().compressobj(size=size)
+    return b"".join([*map(squeeze.compress, pieces), squeeze.flush()])

@@ -13,15 +13,15 @@ Functions over a connection of `DeviceStore`, inside the caller's transaction.
 from __future__ import annotations
 
 import sqlite3
-import zlib
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
+from nenghao.device.packing import Body, Packed, Packer, each
 from nenghao.standard import periods
 
 
@@ -63,11 +63,10 @@ _BATCH = (
 
 
 class NewBatch(Struct, frozen=True):
-    """Records that are to be queued: `data` is the JSON array of A.5, `day` the day it holds."""
+    """Records that are to be queued, `day` the day they are of."""
 
     day: date
-    data: bytes
-    records: int
+    packed: Packed
     upload_date: str
     refused: str = ""
     """Why the device's own check of the form refused it; empty: it is good and queued."""
@@ -80,8 +79,8 @@ def add(connection: sqlite3.Connection, new: NewBatch, enterprise_code: str, now
         "INSERT INTO batch (sequence, day, state, enterprise_code, upload_date, records, size,"
         " data, reason, created_at) VALUES (0, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            *(new.day.isoformat(), state, enterprise_code, new.upload_date, new.records),
-            *(len(new.data), zlib.compress(new.data), new.refused, periods.format_time(now)),
+            *(new.day.isoformat(), state, enterprise_code, new.upload_date, new.packed.records),
+            *(new.packed.size, new.packed.data, new.refused, periods.format_time(now)),
         ),
     )
     number = cursor.lastrowid or 0
@@ -118,31 +117,40 @@ def counts(connection: sqlite3.Connection) -> dict[BatchState, int]:
     return {state: found.get(state, 0) for state in BatchState}
 
 
-def body(connection: sqlite3.Connection, number: int, device_id: str) -> bytes | None:
+def body(connection: sqlite3.Connection, number: int, device_id: str) -> Body | None:
     """The request of A.5 for a queued batch; None when it is not queued (any more)."""
     row = connection.execute(
-        "SELECT enterprise_code, data FROM batch WHERE id = ? AND state = 'queued'", (number,)
+        "SELECT enterprise_code, data, records, size FROM batch WHERE id = ? AND state = 'queued'",
+        (number,),
     ).fetchone()
-    return None if row is None else request(device_id, row[0], zlib.decompress(row[1]))
+    return None if row is None else request(device_id, row[0], Packed(*row[1:]))
 
 
-def records(connection: sqlite3.Connection, number: int) -> list[bytes]:
-    """The records of a batch as they go over the wire; none once it is accepted."""
+def records(
+    connection: sqlite3.Connection, number: int, wanted: Collection[int]
+) -> dict[int, bytes]:
+    """Some records of a batch as they go over the wire, by their place in it (from 0).
+
+    None once it is accepted, and none at places that it has not.
+    """
     row = connection.execute("SELECT data FROM batch WHERE id = ?", (number,)).fetchone()
-    if row is None or row[0] is None:
-        return []
-    return [bytes(one) for one in msgspec.json.decode(zlib.decompress(row[0]), type=list[Raw])]
+    if not wanted or row is None or row[0] is None:
+        return {}
+    return {place: record for place, record in enumerate(each(row[0])) if place in wanted}
 
 
-class _Request(Struct, rename={"device_id": "deviceId", "enterprise_code": "enterpriseCode"}):
-    device_id: str
-    enterprise_code: str
-    data: Raw
+def request(device_id: str, enterprise_code: str, packed: Packed) -> Body:
+    """The upload request of A.5 around a packed array of records."""
+    return Body(head(device_id, enterprise_code), packed, TAIL)
 
 
-def request(device_id: str, enterprise_code: str, data: bytes) -> bytes:
-    """The upload request of A.5 around a JSON array of records."""
-    return msgspec.json.encode(_Request(device_id, enterprise_code, Raw(data)))
+def head(device_id: str, enterprise_code: str) -> bytes:
+    """What stands before the array of records in an upload request; `TAIL` stands behind it."""
+    known = msgspec.json.encode({"deviceId": device_id, "enterpriseCode": enterprise_code})
+    return known.removesuffix(b"}") + b',"data":'
+
+
+TAIL = b"}"
 
 
 def attempt(connection: sqlite3.Connection, number: int, now: datetime) -> None:
@@ -203,31 +211,27 @@ def split(connection: sqlite3.Connection, number: int, now: datetime) -> tuple[i
     Empty when it cannot be split any further (one record), or is not queued; nothing changes then.
     """
     row = connection.execute(
-        "SELECT sequence, day, enterprise_code, upload_date, data FROM batch"
+        "SELECT sequence, day, enterprise_code, upload_date, records, data FROM batch"
         " WHERE id = ? AND state = 'queued'",
         (number,),
     ).fetchone()
     if row is None:
         return ()
-    sequence, day, enterprise_code, upload_date, data = row
-    records = msgspec.json.decode(zlib.decompress(data), type=list[Raw])
-    if len(records) < 2:
+    sequence, day, enterprise_code, upload_date, count, data = row
+    if count < 2:
         return ()
-    middle = len(records) // 2
+    parts = Packer(), Packer()
+    for place, record in enumerate(each(data)):
+        parts[place >= count // 2].add(record)
     halves = []
-    for part in (records[:middle], records[middle:]):
-        half = NewBatch(date.fromisoformat(day), array(map(bytes, part)), len(part), upload_date)
+    for part in parts:
+        half = NewBatch(date.fromisoformat(day), part.finish(), upload_date)
         halves.append(add(connection, half, enterprise_code, now))
     connection.executemany(
         "UPDATE batch SET sequence = ? WHERE id = ?", [(sequence, half) for half in halves]
     )
     connection.execute("DELETE FROM batch WHERE id = ?", (number,))
     return tuple(halves)
-
-
-def array(records: Iterable[bytes]) -> bytes:
-    """A JSON array of encoded records."""
-    return b"[" + b",".join(records) + b"]"
 
 
 def latest_upload_date(connection: sqlite3.Connection, year: int) -> str | None:

@@ -34,7 +34,9 @@ from nenghao.settings import SettingsError
 LOOK_EVERY = 2.0
 """Seconds between two looks at the files."""
 NOTE_EVERY = 30.0
-"""Seconds between two notes of how the sources stand."""
+"""Seconds between two notes of how the sources stand; a change is noted at the next look."""
+OFFSET_STEP = 10.0
+"""Seconds by which a wrong clock must go on to change before it is warned about again."""
 REST_SECONDS = 60.0
 """How long the agent rests after something that it could not get over."""
 
@@ -132,9 +134,9 @@ class Service:
         off = (now - shown).total_seconds()
         # the header has whole seconds, and the answer was on its way: two seconds are none
         offset = ClockOffset(0.0 if abs(off) < 2 else round(off, 1), now.replace(microsecond=0))
-        self.clock_offset = offset
+        before, self.clock_offset = self.clock_offset, offset
         self.collector.confirm_clock(offset)
-        if offset.is_wrong:
+        if offset.is_wrong and not _is_known(before, offset):  # a backlog brings many answers
             log.warning("本机时钟与平台相差超过 60 秒，请检查 NTP", offset=offset.text)
         with suppress(sqlite3.OperationalError), self.store.write() as connection:
             notes.put(connection, notes.CLOCK, offset)
@@ -219,13 +221,29 @@ class Service:
     # --- notes -----------------------------------------------------------------------------------
 
     async def _take_notes(self, stop: asyncio.Event) -> None:
+        noted_at: datetime | None = None
         while not stop.is_set():
             health = tuple(self.collector.health())
-            if health or self._noted:
+            now = self.clock.moment()
+            due = noted_at is None or abs((now - noted_at).total_seconds()) >= NOTE_EVERY
+            changed = _states(health) != _states(self._noted or ())
+            if changed or noted_at is None or (due and health):
                 with suppress(sqlite3.OperationalError), self.store.write() as connection:
                     notes.put(connection, notes.HEALTH, health)
-                self._noted = health
-            await self.clock.sleep(NOTE_EVERY, stop)
+                self._noted, noted_at = health, now
+            await self.clock.sleep(min(LOOK_EVERY, NOTE_EVERY), stop)
+
+
+def _is_known(before: ClockOffset | None, offset: ClockOffset) -> bool:
+    """Whether the clock was as wrong at the last answer."""
+    if before is None or not before.is_wrong:
+        return False
+    return abs(offset.seconds - before.seconds) < OFFSET_STEP
+
+
+def _states(health: tuple[SourceHealth, ...]) -> list[tuple[str, str, object, str]]:
+    """What is noted at once when it changes."""
+    return [(one.name, one.state, one.fault_kind, one.remark) for one in health]
 
 
 async def _pass_on(event: asyncio.Event, other: asyncio.Event) -> None:

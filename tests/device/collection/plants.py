@@ -45,6 +45,7 @@ class Plant:
     closed: int = 0
     reads: list[datetime] = field(default_factory=list)
     taken: int = 0
+    remarks: tuple[str, ...] = ()
 
 
 PLANTS: dict[str, Plant] = {}
@@ -72,6 +73,10 @@ class Scripted:
             Sample(point.name, now, Decimal(self.plant.value(point.name, now)))
             for point in self.settings.points
         ]
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        return self.plant.remarks
 
     async def taken(self) -> None:
         self.plant.taken += 1

@@ -12,7 +12,7 @@ import random
 import sqlite3
 from bisect import bisect_right
 from collections import Counter
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
@@ -25,12 +25,15 @@ from nenghao.device.collection.recorder import Recorder
 from nenghao.device.home import DeviceHome
 from nenghao.device.sources.base import Sample
 from nenghao.device.store import DeviceStore
+from nenghao.standard import periods
 from nenghao.standard.messages.energy_data import EnergyRecord
+from nenghao.standard.periods import StatType
 from tests.device.collection.factory import fake_source, item, planned
 from tests.device.world import DOWN, LOST, Answer, FakePlatform, SimulatedClock, refusal, settings
 
 COUNTER, POWER, AMOUNT = (f"00-00-0000-02{kind}-11" for kind in ("3300", "3200", "1100"))
-BEGIN = datetime(2026, 2, 20, 9, 40)
+BEGIN = datetime(2026, 2, 25, 9, 40)
+"""A few days before the end of a month, so that every life sees one."""
 POLL = timedelta(minutes=5)
 TICK = timedelta(minutes=15)
 MODULUS = 5000
@@ -67,6 +70,8 @@ class Life:
         self._meter_off = self._outages(per_week=6, hours=9)
         self._platform_off = self._outages(per_week=3, hours=40)
         self._recorder: Recorder | None = None
+        self._last = BEGIN
+        """When the power went for good."""
 
     def _outages(self, per_week: float, hours: float) -> list[tuple[datetime, datetime]]:
         found: list[tuple[datetime, datetime]] = []
@@ -192,6 +197,7 @@ class Life:
 
     def _powered(self, begin: datetime, end: datetime) -> None:
         """From power on to power off, which cuts off whatever is under way."""
+        self._last = end
         with DeviceStore.open(self.home.database) as store:
             store._connection.execute("PRAGMA synchronous = OFF")  # the disk itself is not tested
             self._recorder = Recorder(store, PLAN, begin)
@@ -269,27 +275,31 @@ class Life:
         assert not wrong, f"{len(wrong)} wrong, first {wrong[:3]}"
         twice = [body for body, times in Counter(self.acknowledged).items() if times > 1]
         assert not twice, f"{len(twice)} batches acknowledged twice"
-        self._check_days(arrived, held)
+        for stat_type in (StatType.DAY, StatType.MONTH, StatType.YEAR):
+            self._check_totals(stat_type, arrived, held)
 
-    @staticmethod
-    def _check_days(
+    def _check_totals(
+        self,
+        stat_type: StatType,
         arrived: dict[tuple[str, datetime], float],
         held: dict[tuple[str, int, datetime], EnergyRecord],
     ) -> None:
+        """A total for every period that is over: the sum of its ticks, valid if it has them all."""
         totals = {
-            (code, time.date()): record
-            for (code, stat_type, time), record in held.items()
-            if stat_type == 1
+            (code, time): record for (code, kind, time), record in held.items() if kind == stat_type
         }
-        by_day: dict[tuple[str, date], list[float]] = {}
+        parts: dict[tuple[str, datetime], list[float]] = {}
         for (code, time), value in arrived.items():
-            by_day.setdefault((code, (time - TICK).date()), []).append(value)
-        assert totals.keys() == by_day.keys()
-        for (code, day), values in by_day.items():
-            record = totals[code, day]
-            told = f"{code} {day}: {record.data_value}, {len(values)} ticks, {sum(values)}"
-            assert abs(record.data_value - sum(values)) < 1e-6, told
-            assert record.valid == (len(values) == 96), told
+            start = periods.period_start(stat_type, time - TICK)
+            if periods.period_end(stat_type, start) + timedelta(days=1) <= self._last:
+                parts.setdefault((code, start), []).append(value)
+        assert totals.keys() == parts.keys()
+        for (code, start), values in parts.items():
+            record = totals[code, start]
+            whole = (periods.period_end(stat_type, start) - start) // TICK
+            told = f"{code} {stat_type.label} {start}: {record}, {len(values)} ticks, {sum(values)}"
+            assert abs(record.data_value - sum(values)) < 1e-6 * max(1, len(values) / 96), told
+            assert record.valid == (len(values) == whole), told
 
 
 def _between(

@@ -24,17 +24,33 @@ PAGE = Path(__file__).parents[3] / "docs" / "device-collection.md"
 PROJECT = Path(__file__).parents[3] / "pyproject.toml"
 
 
-def imported(statement: str) -> set[str]:
+def imported(statement: str, libraries: set[str] = LIBRARIES) -> set[str]:
     """Which of the libraries a fresh process has after a statement."""
     code = f"{statement}\nimport sys\nprint(*sorted(m.partition('.')[0] for m in sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
-    return set(done.stdout.split()) & LIBRARIES
+    return set(done.stdout.split()) & libraries
 
 
 def test_the_service_alone_imports_no_sources_library_and_no_web_server() -> None:
     assert imported("import nenghao.device.service, nenghao.cli.device") == set()
+
+
+def test_the_command_line_of_a_device_takes_along_no_rich_and_no_highlighter() -> None:
+    statement = "from nenghao.cli import main\nmain(['device', 'status', '--home', 'nowhere'])"
+    assert {"nenghao", "httpx", "structlog"} <= imported(
+        statement, {"nenghao", "httpx", "structlog"}
+    )
+    assert imported(statement, LIBRARIES | {"rich", "pygments", "markdown_it"}) == set()
+
+
+def test_help_is_shown_with_rich_all_the_same() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "nenghao", "device", "--help"],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert "╭─ 命令" in done.stdout
 
 
 def test_a_collection_without_modbus_does_not_pay_for_it() -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ import structlog
 
 from nenghao.device.home import DeviceHome
 from tests.device.collection.simulation import Life, queue_is_empty
+
+Record = Callable[[str, object], None]
 
 SEEDS = 50
 DAYS = 6
@@ -28,6 +31,13 @@ def _quiet() -> Iterator[None]:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     yield
     structlog.reset_defaults()
+
+
+def fresh_seeds(number: int, record_property: Record) -> list[int]:
+    """Seeds nobody has tried yet, shown at the end whatever becomes of them."""
+    seeds = [secrets.randbelow(2**32) for _ in range(number)]
+    record_property("seeds", " ".join(map(str, seeds)))
+    return seeds
 
 
 def live(folder: Path, credentials: Path, seed: int, days: int) -> None:
@@ -49,10 +59,10 @@ def live(folder: Path, credentials: Path, seed: int, days: int) -> None:
 @pytest.mark.clause("6.2.5-8")
 @pytest.mark.parametrize("part", range(SEEDS // PER_TEST))
 def test_days_with_outages_of_platform_sources_and_power(
-    part: int, tmp_path: Path, credentials: Path
+    part: int, tmp_path: Path, credentials: Path, record_property: Record
 ) -> None:
-    for _ in range(PER_TEST):
-        live(tmp_path, credentials, secrets.randbelow(2**32), DAYS)
+    for seed in fresh_seeds(PER_TEST, record_property):
+        live(tmp_path, credentials, seed, DAYS)
 
 
 def test_one_seed_again(tmp_path: Path, credentials: Path) -> None:
@@ -61,12 +71,18 @@ def test_one_seed_again(tmp_path: Path, credentials: Path) -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("part", range(10))
-def test_a_thousand_lives(part: int, tmp_path: Path, credentials: Path) -> None:
-    for _ in range(100):
-        live(tmp_path, credentials, secrets.randbelow(2**32), DAYS)
+def test_a_thousand_lives(
+    part: int, tmp_path: Path, credentials: Path, record_property: Record
+) -> None:
+    for seed in fresh_seeds(100, record_property):
+        live(tmp_path / f"{seed}", credentials, seed, DAYS)
+        shutil.rmtree(tmp_path / f"{seed}")
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("part", range(3))
-def test_a_whole_year(part: int, tmp_path: Path, credentials: Path) -> None:
-    live(tmp_path, credentials, secrets.randbelow(2**32), 365)
+def test_a_whole_year(
+    part: int, tmp_path: Path, credentials: Path, record_property: Record
+) -> None:
+    for seed in fresh_seeds(1, record_property):
+        live(tmp_path, credentials, seed, 365)

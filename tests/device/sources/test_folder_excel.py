@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import openpyxl  # type: ignore[import-untyped]
+import openpyxl  # type: ignore[import-untyped, unused-ignore]
 import pytest
 
 from nenghao.device.sources.base import Sample
@@ -21,7 +21,7 @@ def drop(tmp_path: Path) -> Drop:
 
 
 def workbook(drop: Drop, name: str, rows: Sequence[Sequence[Any]], sheet: str = "") -> Path:
-    book = openpyxl.Workbook()
+    book: Any = openpyxl.Workbook()
     page = book.create_sheet(sheet) if sheet else book.active
     for row in rows:
         page.append(row)

@@ -12,13 +12,12 @@ from typing import ClassVar
 
 import msgspec
 import pytest
-import structlog
 
 from nenghao.device.sources import registry
 from nenghao.device.sources.background import in_background
 from nenghao.device.sources.base import FaultKind, SourceFault
 from nenghao.device.sources.discreet import Discreet, short, without
-from nenghao.device.sources.remarks import Remarks
+from nenghao.device.sources.remarks import MOST_TOLD, Remarks, Told
 from nenghao.device.sources.state_file import StateFile
 
 
@@ -157,13 +156,21 @@ asyncio.run(run())
 # --- remarks -------------------------------------------------------------------------------------
 
 
-def test_remarks_are_logged_when_they_change_and_cut_when_there_are_many() -> None:
-    with structlog.testing.capture_logs() as logs:
-        remarks = Remarks("网关")
-        for lines in (["a"], ["a"], [], ["b"] * 30):
-            remarks.tell(lines)
-    assert [entry["remarks"] for entry in logs] == [("a",), ("b",) * 20 + ("另有 10 处",)]
-    assert remarks.lines[-1] == "另有 10 处"
+def test_many_remarks_are_cut_and_counted() -> None:
+    remarks = Remarks()
+    remarks.tell(["b"] * 30)
+    assert remarks.lines == ("b",) * 20 + ("另有 10 处",)
+    remarks.tell([])
+    assert not remarks.lines
+
+
+def test_a_remark_is_fresh_once_and_a_count_of_more_never() -> None:
+    told = Told()
+    assert told.fresh(["a", "另有 3 处"]) == ["a"]
+    assert told.fresh(["a", "b", "另有 4 处"]) == ["b"]
+    assert told.fresh([]) == told.fresh(["b"]) == []
+    told.fresh([str(number) for number in range(MOST_TOLD)])
+    assert told.fresh(["a"]) == ["a"]  # what was long ago is forgotten
 
 
 # --- the registry --------------------------------------------------------------------------------

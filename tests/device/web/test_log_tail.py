@@ -39,6 +39,12 @@ def test_events_are_kept_with_their_values_and_go_on(tail: LogTail) -> None:
     assert [entry["event"] for entry in capture.entries] == ["批次已被平台接收"]
 
 
+def test_several_values_are_written_for_people(tail: LogTail) -> None:
+    structlog.get_logger().warning("未能读取", remarks=["甲：超时", "乙：乱码"], batch=None)
+    (line,) = tail.lines()
+    assert line.text == "未能读取 remarks=甲：超时；乙：乱码"
+
+
 def test_newest_lines_come_first_and_levels_can_be_chosen(tail: LogTail) -> None:
     for number, level in enumerate(("info", "warning", "error")):
         getattr(structlog.get_logger(), level)(f"第 {number} 行")

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 import structlog
+from msgspec.structs import replace
 
 from nenghao.device import history
 from nenghao.device.collection.counters import Drop, Event
@@ -109,6 +110,29 @@ def test_a_source_tells_its_fault_since_when_and_when_it_is_tried_again(
     for part in ("无法连接", "拒绝连接 &lt;script&gt;", "自 2026-03-10 14:03:30 起", "14:08:00"):
         assert part in seen
     assert "正常" in row_of(text, "gate")
+
+
+def test_a_source_that_is_read_in_part_says_what_is_missing(visitors: Visitors) -> None:
+    whole = health()
+    visitors.device.collector.sources = [
+        whole,
+        replace(health("boiler"), remark="2 个数值不可用", remarks=("m02：没有应答", "<b>：乱码")),
+    ]
+    text = visitors.page("/sources")
+    seen = row_of(text, "boiler")
+    for part in ("未读全", "2 个数值不可用", "m02：没有应答", "&lt;b&gt;：乱码"):
+        assert part in seen
+    assert "正常" in row_of(text, "gate")
+    assert "其中 1 个未读全" in visitors.page("/")
+
+
+def test_what_is_not_there_is_an_empty_cell_and_every_cell_knows_its_heading(
+    visitors: Visitors,
+) -> None:
+    visitors.device.collector.sources = [replace(health(), last_good=None, age=None)]
+    text = visitors.page("/sources")
+    assert '<td data-label="最近成功"></td>' in text  # left away on a narrow screen
+    assert text.count("data-label=") == 7
 
 
 def test_what_registers_did_besides_counting_is_told(visitors: Visitors) -> None:

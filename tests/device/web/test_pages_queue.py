@@ -35,8 +35,10 @@ def state(visitors: Visitors, number: int = 1) -> BatchState:
     return batch.state
 
 
-def test_an_empty_queue_says_that_all_is_sent(visitors: Visitors) -> None:
-    assert "队列是空的" in visitors.page("/queue")
+def test_an_empty_queue_says_whether_all_is_sent_or_nothing_has_begun(visitors: Visitors) -> None:
+    assert "队列是空的：端设备尚未在平台注册" in visitors.page("/queue")
+    once(visitors.world, datetime(2026, 3, 2, 1, 5))
+    assert "队列是空的：到期的数据都已被平台接收" in visitors.page("/queue")
 
 
 def test_a_refused_batch_is_shown_with_the_platforms_words_as_text(refused: Visitors) -> None:

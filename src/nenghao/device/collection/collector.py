@@ -138,6 +138,7 @@ class Collector:
         self._ballast.restore()
         self._start()
         try:
+            await self._clock.sleep(LOOK_EVERY, stop)  # the meters first
             while not stop.is_set():
                 self._look_after()
                 await self._clock.sleep(LOOK_EVERY, stop)
@@ -265,9 +266,10 @@ class Collector:
     def live(self) -> list[LiveValue]:
         """The latest values: items (their last tick), then points."""
         now = self._clock.moment()
+        ticks = self._recorder.latest_of_items()
         values = [
             _live("item", item.name or item.settings.title, item.code, item.unit,
-                  self._recorder.latest_of_item(item.code), now)
+                  ticks.get(item.code), now)
             for item in self.plan.items
         ]  # fmt: skip
         return values + [

@@ -18,6 +18,7 @@ from nenghao.device.clocks import PollClock
 from nenghao.device.collection.health import SourceHealth, pauses
 from nenghao.device.collection.settings import SourceBlock
 from nenghao.device.sources.base import Bookmarked, FaultKind, Sample, Source, SourceFault
+from nenghao.device.sources.remarks import Remarking, Told
 from nenghao.standard import periods
 
 OPEN_SECONDS = 30.0
@@ -66,6 +67,8 @@ class Feeder:
         self._next_try: datetime | None = None
         self._samples = 0
         self._remark = ""
+        self._remarks: tuple[str, ...] = ()
+        self._told = Told()
 
     def health(self, now: datetime) -> SourceHealth:
         """How the source stands."""
@@ -82,6 +85,7 @@ class Feeder:
             next_try=self._next_try,
             samples=self._samples,
             remark=self._remark,
+            remarks=self._remarks,
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -112,6 +116,7 @@ class Feeder:
         now = self._desk.label()
         patience = max(READ_SECONDS, self.block.timeout_seconds * 10)
         samples = await _guarded(source.read(now), patience, "读取")
+        self._notice(source)
         durable, self._remark = self._desk.deliver(self.block.name, samples, now)
         if durable and isinstance(source, Bookmarked):
             await _guarded(source.taken(), patience, "确认")
@@ -121,6 +126,12 @@ class Feeder:
         self._pauses = pauses()
         self._last_good = now
         self._samples += len(samples)
+
+    def _notice(self, source: Source) -> None:
+        """Keep what the source left out; every such thing is logged once, not with every poll."""
+        self._remarks = source.remarks if isinstance(source, Remarking) else ()
+        if fresh := self._told.fresh(self._remarks):
+            log.warning("采集来源有未能读取的内容", source=self.block.name, remarks=fresh)
 
     def _until_next(self) -> float:
         """Seconds to the next moment of the grid."""
@@ -133,8 +144,9 @@ class Feeder:
         now = self._clock.moment()
         pause = next(self._pauses)
         known = self._fault
-        if known is None or (known.kind, known.text) != (fault.kind, fault.text):
-            # what a source should not have raised is told with its traceback, once
+        if known is None or known.kind is not fault.kind:
+            # once a kind: texts may bear times or counts that differ with every try; what a
+            # source should not have raised is told with its traceback
             log.warning(
                 "采集来源故障",
                 source=self.block.name,
@@ -144,6 +156,7 @@ class Feeder:
             )
         self._since = self._since or now
         self._fault = fault
+        self._remark, self._remarks = "", ()  # of a read that was before
         self._next_try = now + timedelta(seconds=pause)
         await self._clock.sleep(pause, stop)
 

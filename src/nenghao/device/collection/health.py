@@ -42,6 +42,13 @@ class SourceHealth(Struct, frozen=True):
     """Kept since the start."""
     remark: str = ""
     """What is odd about its samples, though it is read."""
+    remarks: tuple[str, ...] = ()
+    """What the source itself left out of its last read, and why (`sources.remarks`)."""
+
+    @property
+    def noticed(self) -> tuple[str, ...]:
+        """Everything that somebody should know of a source that is read."""
+        return (self.remark, *self.remarks) if self.remark else self.remarks
 
     @property
     def label(self) -> str:
@@ -91,7 +98,11 @@ class ClockOffset(Struct, frozen=True):
         """For people."""
         if self.seconds == 0:
             return "与平台一致"
-        return f"比平台{'快' if self.seconds > 0 else '慢'} {abs(self.seconds):.0f} 秒"
+        off = abs(self.seconds)
+        for size, word in ((86400, "天"), (3600, "小时"), (60, "分钟")):
+            if off >= 3 * size:
+                return f"比平台{'快' if self.seconds > 0 else '慢'}约 {off / size:.0f} {word}"
+        return f"比平台{'快' if self.seconds > 0 else '慢'} {off:.0f} 秒"
 
 
 class ClockWatch:

@@ -25,6 +25,7 @@ from nenghao.device.collection.samples import Column, moment
 from nenghao.device.collection.signals import EMPTY, Series
 from nenghao.device.collection.ticks import Span
 from nenghao.device.history import HistoryError, Item, Reading
+from nenghao.standard import periods
 
 FAR = 10**15
 """Later than anything."""
@@ -110,6 +111,21 @@ def reached(item: ItemState, lasts: Mapping[str, int | None]) -> int | None:
         return None
     edge = min(known) + ticks.ahead(item.plan.program)
     return edge // item.plan.interval * item.plan.interval
+
+
+def last_tick(connection: sqlite3.Connection, item: Item) -> Latest | None:
+    """The last tick that history has of an item, for who has just been started."""
+    span = history.span(connection, item)
+    row = None if span is None else history.day_row(connection, item, span[1])
+    if row is None or row.ticks is None:
+        return None
+    ends = enumerate(zip(periods.day_ticks(row.day), row.ticks, strict=True))
+    known = [
+        Latest(samples.milliseconds(end), amount, slot not in row.suspect)
+        for slot, (end, amount) in ends
+        if amount is not None
+    ]
+    return known[-1] if known else None
 
 
 def make(

@@ -26,6 +26,7 @@ from nenghao.device.collection.maker import (
     Latest,
     PointState,
     Taken,
+    last_tick,
     make,
     reached,
 )
@@ -70,6 +71,7 @@ class Recorder:
                     point.last, point.value = raw.time, raw.value
                     point.latest = Latest(raw.time, raw.value, True)
                     point.odd = raw.time  # what fell before a restart is not remembered
+            lasts = {key: point.last for key, point in points.items()}
             items, unmade = [], []
             for planned in plan.items:
                 kept = history.ensure_item(
@@ -80,15 +82,18 @@ class Recorder:
                     name=planned.name,
                     coarser=True,
                 )
-                item = ItemState(planned, kept, 0)
-                edge = reached(item, {key: point.last for key, point in points.items()})
+                item = ItemState(planned, kept, 0, latest=last_tick(connection, kept))
+                edge = reached(item, lasts)
                 if edge is not None:
                     item.done = item.known = edge
                     if history.span(connection, kept) is None:
                         unmade.append(item)
                 items.append(item)
         self._points, self._items, self._unmade = points, items, unmade
-        self._of = {key: [one for one in items if key in one.plan.points] for key in points}
+        self._of = {key: [] for key in points}
+        for item in items:
+            for key in item.plan.points:
+                self._of[key].append(item)
 
     def catch_up(self, now: datetime) -> bool:
         """Make the ticks of one new item from the samples there are; whether there is another."""
@@ -320,6 +325,6 @@ class Recorder:
         point = self._points.get(key)
         return point.latest if point else None
 
-    def latest_of_item(self, code: str) -> Latest | None:
-        """The last tick made of an item since the start."""
-        return next((item.latest for item in self._items if item.plan.code == code), None)
+    def latest_of_items(self) -> dict[str, Latest | None]:
+        """The last tick of every item, by data code."""
+        return {item.plan.code: item.latest for item in self._items}

@@ -291,23 +291,73 @@ def read(
 
 
 def newest(connection: sqlite3.Connection, wanted: Collection[int]) -> dict[int, Raw]:
-    """The last good sample of each point that has one; the journal is sorted in for it."""
-    compact_now = connection.execute("SELECT max(written) FROM raw_journal").fetchone()[0]
-    if compact_now is not None:
-        compact(connection, compact_now * HOUR)
+    """The last good sample of each point that has one.
+
+    Mostly that is in the last row of the journal, so a start costs no sorting of an hour's samples.
+    """
+    journal = _newest_of_journal(connection, wanted)
     found: dict[int, Raw] = {}
     for number in wanted:
+        known = journal.get(number, {})
+        best = max((raw for raw in known.values() if raw.good), key=_time_of, default=None)
+        least = -(10**18) if best is None else best.time // HOUR
         rows = connection.execute(
-            "SELECT hour, data FROM raw WHERE point_id = ? ORDER BY hour DESC", (number,)
+            "SELECT hour, data FROM raw WHERE point_id = ? AND hour >= ? ORDER BY hour DESC",
+            (number, least),
         )
         for hour, data in rows:
             column = Column()
             _unpack(hour, data, column, -(10**18), 10**18)
-            good = [row for row in column.rows() if row[3]]
+            # at one time the journal's sample counts: it came later
+            good = [row for row in column.rows() if row[3] and row[0] not in known]
             if good:
-                found[number] = Raw(number, *good[-1])
+                last = Raw(number, *good[-1])
+                best = last if best is None or last.time > best.time else best
                 break
+        if best is not None:
+            found[number] = best
     return found
+
+
+def _time_of(raw: Raw) -> int:
+    return raw.time
+
+
+def _newest_of_journal(
+    connection: sqlite3.Connection, wanted: Collection[int]
+) -> dict[int, dict[int, Raw]]:
+    """Samples of the journal by point and time, from the latest back to a good one of each point.
+
+    Of several at one time the one that came last, good or bad.
+    """
+    known: dict[int, dict[int, tuple[int, Raw]]] = {number: {} for number in wanted}
+    best = dict.fromkeys(wanted, -(10**18))
+    """When the latest good one was, by point."""
+    rows = connection.execute("SELECT id, last, first, data FROM raw_journal ORDER BY last DESC")
+    for row, last, first, data in rows:
+        sought = {number for number, time in best.items() if time <= last}
+        if not sought:
+            break
+        block = msgspec.msgpack.decode(zlib.decompress(data), type=_Block)
+        single, bad = len(block.times) == 1, set(block.bad)
+        for index, number in enumerate(block.points):
+            if number not in sought:
+                continue
+            time, good = first + block.times[0 if single else index], index not in bad
+            of_point = known[number]
+            if time in of_point and of_point[time][0] > row:
+                continue
+            raw = Raw(number, time, block.mantissas[index], block.exponents[index], good)
+            of_point[time] = row, raw
+            if good:
+                best[number] = max(best[number], time)
+            elif time == best[number]:  # it replaces the best one
+                times = [at for at, (_, one) in of_point.items() if one.good]
+                best[number] = max(times, default=-(10**18))
+    return {
+        number: {time: raw for time, (_, raw) in of_point.items()}
+        for number, of_point in known.items()
+    }
 
 
 def forget(connection: sqlite3.Connection, now: int, keep_days: float) -> int:

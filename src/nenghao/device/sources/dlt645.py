@@ -166,7 +166,7 @@ class Dlt645Source:
 
     def __init__(self, settings: Dlt645Settings) -> None:
         self._settings = settings
-        self._remarks = Remarks(settings.name)
+        self._remarks = Remarks()
         self._line: Line | None = None
         self._link: Link | None = None
         self._count = 0

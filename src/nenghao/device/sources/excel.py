@@ -136,7 +136,7 @@ def _limit(seconds: int) -> None:
 
 
 def _rows(workbook: IO[bytes], sheet: str, most_rows: int) -> Iterator[list[Any]]:
-    import openpyxl  # type: ignore[import-untyped]
+    import openpyxl  # type: ignore[import-untyped, unused-ignore]
 
     if not zipfile.is_zipfile(workbook):
         raise Unreadable("不是 .xlsx 工作簿（旧的 .xls 请另存为 .xlsx）")

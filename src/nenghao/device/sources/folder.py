@@ -139,7 +139,7 @@ class FolderSource:
         self._settings = settings
         self._folder = home_dir / settings.folder
         self._state = StateFile(home_dir, "folder", settings.name, Files)
-        self._remarks = Remarks(settings.name)
+        self._remarks = Remarks()
         self._done: dict[str, Done] = {}
         """As it is on the disk."""
         self._taking: dict[str, Done] = {}

@@ -164,7 +164,7 @@ class HttpJsonSource:
         ]
         url = httpx.URL(settings.url)
         self._peer = str(url.copy_with(query=None, fragment=None))
-        self._remarks = Remarks(settings.name)
+        self._remarks = Remarks()
         self._client: httpx.AsyncClient | None = None
         self._hidden: tuple[str, ...] = ()
 

@@ -82,7 +82,7 @@ class ModbusSource:
         self._final: set[Span] = set()
         self._may_heal = False
         self._silent: dict[int, Silence] = {}
-        self._remarks = Remarks(settings.name)
+        self._remarks = Remarks()
 
     @property
     def remarks(self) -> tuple[str, ...]:

@@ -132,7 +132,7 @@ class MqttSource:
         self._lost_samples = 0
         self._troubles: dict[str, str] = {}
         self._denied: set[str] = set()
-        self._remarks = Remarks(settings.name)
+        self._remarks = Remarks()
         self._clock = Arrivals()
         self._client: Client | None = None
         self._listening: asyncio.Task[None] | None = None

@@ -139,7 +139,7 @@ class OpcUaSource:
         self._reported: deque[_Reported] = deque(maxlen=settings.queue_size)
         self._dropped = 0
         self._arrivals = Arrivals()
-        self._remarks = Remarks(settings.name)
+        self._remarks = Remarks()
         self._client: Client | None = None
         self._subscription: Subscription | None = None
         self.arrived = asyncio.Event()

@@ -2,20 +2,22 @@
 
 A fault stops a source. One cell that is no number, one meter of twelve that is silent, one file
 that was refused does not: the rest is delivered, and the remarks of the last read say what is
-missing. They are logged when they change, not on every poll.
+missing. The page and `device status` show them as long as they stand; each is logged once.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
-
-import structlog
 
 MOST = 20
 """Remarks that are kept of one read; the rest are counted."""
 
-log = structlog.get_logger()
+MOST_TOLD = 500
+"""Remarks of a source that are remembered as logged."""
+
+_MORE = re.compile(r"另有 \d+ 处")
 
 
 @runtime_checkable
@@ -30,15 +32,27 @@ class Remarking(Protocol):
 class Remarks:
     """The remarks of one source."""
 
-    def __init__(self, source: str) -> None:
-        self._source = source
+    def __init__(self) -> None:
         self.lines: tuple[str, ...] = ()
 
     def tell(self, lines: Sequence[str]) -> None:
-        """These are the remarks now; new ones go to the log."""
+        """These are the remarks now."""
         told = tuple(lines[:MOST])
         if len(lines) > MOST:
             told += (f"另有 {len(lines) - MOST} 处",)
-        if told != self.lines and told:
-            log.warning("采集来源有未能读取的内容", source=self._source, remarks=told)
         self.lines = told
+
+
+class Told:
+    """Which remarks of a source were logged already, over its reconnections too."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, None] = {}
+
+    def fresh(self, lines: Sequence[str]) -> list[str]:
+        """The remarks that were not there before: those are for the log, now."""
+        new = [line for line in lines if line not in self._known and not _MORE.fullmatch(line)]
+        self._known.update(dict.fromkeys(new))
+        while len(self._known) > MOST_TOLD:
+            del self._known[next(iter(self._known))]
+        return new

@@ -148,7 +148,7 @@ class SqlSource:
         self._home_dir = home_dir
         self._state = StateFile(home_dir, "sql", settings.name, Bookmark)
         self._layout = settings.layout
-        self._remarks = Remarks(settings.name)
+        self._remarks = Remarks()
         self._password = ""
         self._where = ""
         self._line: SqlLine | None = None

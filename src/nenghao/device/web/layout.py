@@ -122,14 +122,43 @@ def _labelled(label: str, name: str, box: Markup, hint: str) -> Markup:
 
 
 def table(
-    headings: Sequence[str], rows: Iterable[Sequence[Child]], *, empty: str = "（无）"
+    headings: Sequence[str],
+    rows: Iterable[Sequence[Child]],
+    *,
+    empty: str = "（无）",
+    cards: bool = True,
 ) -> Markup:
-    """A table; a row's cells may be `Markup` of `td` elements already, else they are wrapped."""
-    listed = [tag("tr", [_cell(cell) for cell in row]) for row in rows]
+    """A table; a row's cells may be `Markup` of `td` elements already, else they are wrapped.
+
+    With `cards` every row is a card of labelled lines where the screen is narrow.
+    """
+    listed = [[_cell(cell) for cell in row] for row in rows]
     if not listed:
-        return tag("p", empty, class_="dull")
-    head = tag("thead", tag("tr", [tag("th", heading, scope="col") for heading in headings]))
-    return tag("div", tag("table", head, tag("tbody", listed)), class_="wide")
+        return tag("p", empty, class_="dull empty")
+    kinds = ["number" if cell.startswith(_NUMBER) else None for cell in listed[0]]
+    head = [
+        tag("th", heading, scope="col", class_=kind)
+        for heading, kind in zip(headings, kinds, strict=True)
+    ]
+    if cards:
+        listed = [
+            [_labelled_cell(heading, cell) for heading, cell in zip(headings, row, strict=True)]
+            for row in listed
+        ]
+    made = tag(
+        "table",
+        tag("thead", tag("tr", head)),
+        tag("tbody", [tag("tr", row) for row in listed]),
+        class_="cards" if cards else None,
+    )
+    return tag("div", made, class_="wide")
+
+
+_NUMBER: Final = '<td class="number'
+
+
+def _labelled_cell(heading: str, cell: Markup) -> Markup:
+    return Markup(cell.replace("<td", f'<td data-label="{escape(heading)}"', 1))
 
 
 def _cell(cell: Child) -> Markup:
@@ -153,7 +182,7 @@ def label(text: str, tone: Tone) -> Markup:
 
 def facts(pairs: Mapping[str, Child]) -> Markup:
     """Names and what is known of them."""
-    rows = [tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs.items()]
+    rows = [tag("div", tag("dt", name), tag("dd", value or "—")) for name, value in pairs.items()]
     return tag("dl", rows, class_="facts")
 
 
@@ -163,8 +192,13 @@ def link(text: str, path: str, **query: object) -> Markup:
 
 
 def when(text: str) -> Markup:
-    """A date or time that is not broken into lines."""
-    return tag("span", text, class_="when")
+    """A date or time that is not broken into lines; nothing for none."""
+    return Markup() if not text else tag("span", text, class_="when")
+
+
+def action(text: str, path: str, **query: object) -> Markup:
+    """A link that looks like what it is: something to begin."""
+    return tag("a", text, href=f"{path}?{urlencode(query)}" if query else path, class_="button")
 
 
 def time_text(moment: datetime | date | None) -> str:

@@ -47,7 +47,11 @@ class LogTail(logging.Handler):
         self, _logger: Any, method: str, event: MutableMapping[str, Any]
     ) -> MutableMapping[str, Any]:
         """Take note of an event and let it pass; a processor of structlog."""
-        values = [f"{key}={value}" for key, value in event.items() if key not in _OWN]
+        values = [
+            f"{key}={_text(value)}"
+            for key, value in event.items()
+            if key not in _OWN and value is not None
+        ]
         fault = event.get("exc_info")
         if isinstance(fault, BaseException):
             values.append(f"{type(fault).__name__}: {fault}")
@@ -72,6 +76,10 @@ class LogTail(logging.Handler):
 
     def _keep(self, level: str, text: str) -> None:
         self._lines.append(Line(self._now(), level, text[:LONGEST]))
+
+
+def _text(value: object) -> str:
+    return "；".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 _OWN = frozenset({"event", "exc_info", "stack_info", "timestamp", "level"})

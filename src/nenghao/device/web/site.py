@@ -126,18 +126,24 @@ class _Site:
         cookie = request.cookies.get(self._cookie, "") or new_cookie()
         if self._access.has_password():
             token = self._access.token(cookie)
+            # password managers want to know whose password it is
+            who = tag("input", type="text", name="username", value="现场", autocomplete="username",
+                      readonly=True, hidden=True)  # fmt: skip
             box = layout.field(
                 "密码", "password", type="password", autocomplete="current-password",
                 autofocus=True, required=True,
             )  # fmt: skip
             target = str(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
-            body = layout.form(target, token, box, tag("button", "登录", type="submit"))
+            body = layout.form(target, token, who, box, tag("button", "登录", type="submit"))
         else:
             command = f"nenghao device page-password --home {self._desk.home.root}"
             body = tag("p", "尚未设置本页密码，请在端设备上运行：", tag("pre", command))
         told = tag("p", trouble, class_="trouble", role="alert") if trouble else None
         text = layout.document(
-            "登录", tag("div", told, body, class_="login"), unit=self._desk.unit.name, token=""
+            "登录",
+            tag("div", tag("h2", self._desk.unit.name), told, body, class_="login"),
+            unit=self._desk.unit.name,
+            token="",
         )
         answer = HTMLResponse(text, status)
         self._give_cookie(answer, cookie)

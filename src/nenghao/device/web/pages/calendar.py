@@ -34,11 +34,12 @@ def show(desk: Desk, visit: Visit) -> Page:
         known = [one for one in history.items(connection) if one.input_type != MANUAL_ENTRY]
         shown = known[start : start + MOST]
         rows = [_row(connection, item, days, today) for item in shown]
+    empty = "还没有数据项：写入 collection.toml 的数据项有了第一个读数后出现在这里"
     headings = ["数据项", *(str(day.day) for day in days), "完整"]
     body = tag(
         "div",
         _months(first, start),
-        tag("div", layout.table(headings, rows, empty="还没有数据项"), class_="calendar"),
+        tag("div", layout.table(headings, rows, empty=empty, cards=False), class_="calendar"),
         _pages(len(known), start, first),
         tag("p", "数字是当日已有读数占应有读数的百分比；点开可看每一个时刻。", class_="dull"),
     )

@@ -19,7 +19,9 @@ def show(desk: Desk, visit: Visit) -> Page:
     chosen = [one for one in values if wanted in f"{one.value.name} {one.value.code}".lower()]
     shown = chosen[start : start + MOST]
     troubles = [tag("p", text, class_="trouble") for text in desk.troubles(visit.now)]
-    empty = "没有符合的值" if wanted else "还没有采集到数据"
+    empty = (
+        "没有符合的值" if wanted else "还没有要采集的数据：采集来源和数据项写在 collection.toml 中"
+    )
     columns = ("名称", "数据项编码", "数值", "单位", "时间", "距今", "状态")
     body = tag(
         "div",
@@ -39,7 +41,7 @@ def _row(one: Live) -> list[object]:
         tag("code", value.code) if value.code else tag("span", "测点", class_="dull"),
         layout.number(value.value),
         value.unit,
-        layout.time_text(value.time),
+        layout.when(layout.time_text(value.time)),
         layout.age_text(value.age),
         layout.label(one.state, one.tone),
     ]
@@ -49,13 +51,15 @@ def _summary(desk: Desk, visit: Visit, values: list[Live]) -> Markup:
     bad = sum(one.tone != "good" for one in values)
     sources = desk.sources()
     ill = sum(one.state == "fault" for one in sources)
+    odd = sum(one.state != "fault" and bool(one.noticed) for one in sources)
+    remarks = [f"{count} 个{word}" for count, word in ((ill, "有故障"), (odd, "未读全")) if count]
     state = desk.upload_state()
     offset = desk.running.clock_offset
     return layout.facts(
         {
             "现在": layout.time_text(visit.now),
             "实时值": f"{len(values)} 个" + (f"，其中 {bad} 个需要注意" if bad else ""),
-            "采集来源": f"{len(sources)} 个" + (f"，其中 {ill} 个有故障" if ill else ""),
+            "采集来源": f"{len(sources)} 个" + (f"，其中 {'、'.join(remarks)}" if remarks else ""),
             "上次上传": layout.time_text(state.last_upload) or "尚未上传",
             "下次上传": layout.time_text(state.next_upload) or "等待注册",
             "本机时钟": offset.text if offset else "尚未与平台核对",
@@ -64,8 +68,13 @@ def _summary(desk: Desk, visit: Visit, values: list[Live]) -> Markup:
 
 
 def _search(wanted: str) -> Markup:
-    box = tag("input", type="search", name="find", value=wanted, aria_label="按名称或编码查找")
-    return tag("form", box, tag("button", "查找", type="submit"), method="get", action="/")
+    words = "名称、测点或编码"
+    box = tag(
+        "input", type="search", name="find", value=wanted, placeholder=words, aria_label=words
+    )
+    search = tag("button", "查找", type="submit")
+    every = layout.link("显示全部", "/") if wanted else None
+    return tag("form", box, search, every, method="get", action="/", class_="line")
 
 
 def _further(start: int, total: int, wanted: str) -> Markup | None:

@@ -25,7 +25,7 @@ def show(desk: Desk, visit: Visit) -> Page:
     if least not in _LEVELS:
         least = "debug"
     rows = [
-        [layout.time_text(line.time), layout.label(*_LEVELS[line.level]), line.text]
+        [layout.when(layout.time_text(line.time)), layout.label(*_LEVELS[line.level]), line.text]
         for line in desk.tail.lines(least)
     ]
     choice = [

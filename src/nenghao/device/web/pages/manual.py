@@ -73,7 +73,10 @@ def _body(
     }
     told = tag("p", trouble, class_="trouble", role="alert") if trouble else None
     if not items:
-        text = "用能单位配置（config.json）中没有数据采集来源为 5（手工填报）的数据项。"
+        text = (
+            "用能单位配置（config.json）中没有数据采集来源为 5（手工填报）的数据项。"
+            "在配置中把要填报的数据项的 inputType 写为 5，再运行 nenghao device configure。"
+        )
         return tag("div", told, tag("p", text, class_="dull"))
     return tag(
         "div",

@@ -55,13 +55,20 @@ def show(desk: Desk, visit: Visit) -> Page:
         for code, item in sorted(configured.items())
         if code not in mapped and item.input_type != desk.MANUAL
     ]
+    any_odd = bool({code for code in mapped if data_code.is_form(code)} - configured.keys())
+    odd = "“不在配置中”：用能单位配置（config.json）没有这个数据项，平台可能不接受它的数据。"
     builtin = "平台的基础数据尚未下载，名称取自标准的代码表。"
     body = tag(
         "div",
         [tag("p", fault, class_="trouble") for fault in desk.collection_faults()],
         None if names.from_platform else tag("p", builtin, class_="dull"),
-        tag("p", layout.link("新建映射", "/mapping/edit")),
-        layout.table(("数据项编码", "含义", "计算式", "单位", "配置", ""), rows),
+        tag("p", layout.action("新建映射", "/mapping/edit")),
+        layout.table(
+            ("数据项编码", "含义", "计算式", "单位", "配置", ""),
+            rows,
+            empty="collection.toml 中还没有数据项",
+        ),
+        tag("p", odd, class_="dull") if any_odd else None,
         [
             tag("h2", "配置中有、但没有测点的数据项"),
             layout.table(("数据项编码", "名称", ""), missing),
@@ -91,10 +98,12 @@ def _row(
         value,
         unit or names.unit_of(parsed),
         good if is_configured else odd,
-        [
+        tag(
+            "div",
             layout.link("修改", "/mapping/edit", code=code),
             layout.form("/mapping/remove", visit.token, *fields, leave, class_="inline"),
-        ],
+            class_="line",
+        ),
     ]
 
 

@@ -35,11 +35,13 @@ def show(desk: Desk, visit: Visit) -> Page:
     rows = [_row(visit, batch) for batch in waiting[:MOST]]
     columns = ("编号", "数据日期", "状态", "次数", "记录", "生成时间", "最近一次失败", "")
     more = len(waiting) - MOST
+    is_known = desk.upload_state().registration is not None
+    reason = "到期的数据都已被平台接收" if is_known else "端设备尚未在平台注册"
     body = tag(
         "div",
         _state(desk, counts),
         _buttons(desk, visit),
-        layout.table(columns, rows, empty="队列是空的：到期的数据都已被平台接收"),
+        layout.table(columns, rows, empty=f"队列是空的：{reason}"),
         tag("p", f"另有 {more} 个批次未列出") if more > 0 else None,
     )
     return Page("上传队列", body, refresh=True)
@@ -115,7 +117,9 @@ def show_batch(desk: Desk, visit: Visit) -> Page:
     number = int(visit.path["number"])
     with desk.store.read() as connection:
         batch = outbox.get(connection, number)
-        records = outbox.records(connection, number)
+        said = "" if batch is None else batch.reason or batch.last_error
+        places = {int(place) for place in _RECORD.findall(said)}
+        records = outbox.records(connection, number, places)
     if batch is None:
         return Page("没有这个批次", tag("p", layout.link("回到队列", "/queue")), status=404)
     known = layout.facts(
@@ -130,25 +134,22 @@ def show_batch(desk: Desk, visit: Visit) -> Page:
             "最近一次上传": batch.last_attempt_at or "",
         }
     )
-    said = batch.reason or batch.last_error
     body = tag(
         "div",
         known,
         [tag("h2", "平台的答复" if batch.attempts else "原因"), tag("pre", said)] if said else None,
         _decisions(visit, batch) if batch.state is BatchState.REFUSED else None,
-        _named(said, records),
+        _named(records),
         tag("p", layout.link("回到队列", "/queue")),
     )
     return Page(f"批次 {batch.id}", body)
 
 
-def _named(said: str, records: list[bytes]) -> Markup | None:
+def _named(records: dict[int, bytes]) -> Markup | None:
     """The records that a reason names as data[17], as they were sent."""
-    places = sorted({int(place) for place in _RECORD.findall(said)})
     rows = [
-        [tag("span", f"data[{place}]", class_="code"), tag("code", _pretty(records[place]))]
-        for place in places
-        if place < len(records)
+        [tag("span", f"data[{place}]", class_="code"), tag("code", _pretty(record))]
+        for place, record in records.items()
     ]
     if not rows:
         return None

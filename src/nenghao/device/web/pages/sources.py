@@ -28,7 +28,7 @@ def show(desk: Desk, visit: Visit) -> Page:
         layout.table(
             columns,
             [_row(one) for one in desk.sources()],
-            empty="collection.toml 中没有采集来源",
+            empty="collection.toml 中没有采集来源；写法见 docs/device-collection.md",
         ),
         tag("p", told, class_="dull"),
         _events(desk),
@@ -40,16 +40,22 @@ def _row(one: SourceHealth) -> list[object]:
     return [
         one.name,
         tag("code", one.type),
-        layout.label(one.label, _TONES[one.state]),
-        layout.time_text(one.last_good),
+        _state(one),
+        layout.when(layout.time_text(one.last_good)),
         layout.age_text(one.age),
         layout.number(one.samples),
         _told(one),
     ]
 
 
+def _state(one: SourceHealth) -> Markup:
+    if one.state == "good" and one.noticed:
+        return layout.label("未读全", "warn")
+    return layout.label(one.label, _TONES[one.state])
+
+
 def _told(one: SourceHealth) -> Markup:
-    parts = [one.fault_text, one.remark]
+    parts = [one.fault_text, *one.noticed]
     if one.state == "fault":
         since, again = layout.time_text(one.since), layout.time_text(one.next_try)
         parts.append(f"自 {since} 起，下次重试 {again}")
