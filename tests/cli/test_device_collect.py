@@ -77,6 +77,27 @@ def test_probe_names_the_sources_there_are_and_errors_of_the_file(
     assert "未知的键 kid" in shell.err
 
 
+def test_probe_leaves_a_bad_file_of_a_folder_where_it_is(shell: Shell) -> None:
+    folder = shell.home / "files"
+    folder.mkdir()
+    (folder / "bad.csv").write_text("time,total\nnever,1\n", "utf-8")
+    collect(
+        shell,
+        """
+        [[source]]
+        type = "folder"
+        name = "files"
+        folder = "files"
+        poll_seconds = 0.05
+        points = [{ name = "total" }]
+        """,
+    )
+    assert shell("probe", "files", "--wait", "0.5") == 0, shell.err
+    assert "文件 bad.csv 未导入" in shell.err
+    assert [path.name for path in folder.rglob("*")] == ["bad.csv"]
+    assert list((shell.home / "sources").glob("*")) == []
+
+
 # --- status ---------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
@@ -194,6 +195,19 @@ def test_no_connection_and_tls_trouble_mean_unreachable() -> None:
         failure = fails(error)
         assert failure.kind is FailureKind.UNREACHABLE
         assert word in failure.reason
+
+
+def test_nobody_listening_is_told_in_chinese_by_the_systems_error() -> None:
+    async def ask(url: str) -> Reply | Failure:
+        context = ssl.create_default_context()
+        async with PlatformClient(timeout=5, context=context) as client:
+            return await client.post(url, b"{}")
+
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound and not listening: refused for sure
+        failure = asyncio.run(ask(f"https://127.0.0.1:{nobody.getsockname()[1]}/x"))
+    assert isinstance(failure, Failure)
+    assert failure.reason.endswith("：对方拒绝连接（端口没有监听）")
 
 
 def test_a_connection_that_breaks_leaves_it_open_what_arrived() -> None:

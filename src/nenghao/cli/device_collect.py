@@ -28,7 +28,7 @@ from nenghao.device.manual import Entry, ManualError, OutOfBounds
 from nenghao.device.session import next_time_of_day
 from nenghao.device.settings import DeviceSettings
 from nenghao.device.sources import registry
-from nenghao.device.sources.base import Sample, SourceFault
+from nenghao.device.sources.base import Probing, Sample, SourceFault
 from nenghao.device.sources.remarks import Remarking
 from nenghao.device.store import DeviceStore
 from nenghao.device.urls import read_url
@@ -99,6 +99,8 @@ async def _read(block: SourceBlock, root: Path, wait: float) -> list[Sample]:
     source = registry.make(block.type, block.settings, root)
     wanted = {point.name for point in getattr(block.settings, "points", ())}
     found: list[Sample] = []
+    if isinstance(source, Probing):
+        source.only_look()
     try:
         await source.open()
         loop = asyncio.get_running_loop()

@@ -24,6 +24,7 @@ from nenghao.clock import CST
 from nenghao.device.encoding import ContentEncoding, compressor
 from nenghao.device.events import Done, Failure, FailureKind, Registered, Registration, VersionsRead
 from nenghao.device.home import Unit
+from nenghao.device.reasons import cause_of, reason_of
 from nenghao.device.urls import BadAddress, read_url
 from nenghao.standard import replies
 from nenghao.standard.messages import Answer, codec, write
@@ -282,10 +283,14 @@ def _unsent(url: str, error: httpx.TransportError) -> Failure:
     if tls is not None:
         return Failure(FailureKind.UNREACHABLE, f"与平台 {host} 的加密连接失败：{tls}")
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-        return Failure(FailureKind.UNREACHABLE, f"无法连接平台 {host}：{str(error) or '超时'}")
-    return Failure(
-        FailureKind.BROKEN, f"与平台 {host} 的连接中断：{str(error) or type(error).__name__}"
-    )
+        return Failure(FailureKind.UNREACHABLE, f"无法连接平台 {host}：{_reason(error, '超时')}")
+    reason = _reason(error, type(error).__name__)
+    return Failure(FailureKind.BROKEN, f"与平台 {host} 的连接中断：{reason}")
+
+
+def _reason(error: httpx.TransportError, otherwise: str) -> str:
+    cause = cause_of(error)
+    return reason_of(cause) if cause is not None else str(error) or otherwise
 
 
 def _tls_error(error: BaseException | None) -> ssl.SSLError | None:

@@ -84,6 +84,14 @@ class Bookmarked(Protocol):
         """All samples that `read` returned so far are durable; SourceFault."""
 
 
+@runtime_checkable
+class Probing(Protocol):
+    """A source whose reading leaves traces, and that can be read without them."""
+
+    def only_look(self) -> None:
+        """From now on nothing is moved, marked or remembered."""
+
+
 class CommonSettings(Protocol):
     """The fields that every source's settings have."""
 

@@ -147,11 +147,16 @@ class FolderSource:
         self._before: dict[str, Stamp] = {}
         """The files of the last poll."""
         self._bad: list[tuple[datetime, str]] = []
+        self._only_looks = False
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """The files that were rejected within a day."""
         return self._remarks.lines
+
+    def only_look(self) -> None:
+        """From now on bad files stay where they are and nothing is remembered: a probe."""
+        self._only_looks = True
 
     async def open(self) -> None:
         """What is done is read, and the folder is looked at; SourceFault."""
@@ -192,7 +197,8 @@ class FolderSource:
         gone = [name for name in done if name not in self._before]
         for name in gone[: max(0, len(gone) - MOST_GONE)]:
             del done[name]
-        await self._within(self._settings.timeout_seconds, self._state.save, Files(done))
+        if not self._only_looks:
+            await self._within(self._settings.timeout_seconds, self._state.save, Files(done))
         self._done = done
         self._taking = {}
 
@@ -275,7 +281,8 @@ class FolderSource:
         if len(reasons) > len(shown):
             shown.append(f"另有 {len(reasons) - len(shown)} 处错误")
         settings = self._settings
-        aside = settings.bad_files == "move" and await self._within(
+        moves = settings.bad_files == "move" and not self._only_looks
+        aside = moves and await self._within(
             settings.timeout_seconds, folder_files.put_aside, self._folder, name, stamp, shown
         )
         line = f"文件 {name} 未导入：{'；'.join(reasons[:_REASONS_SHOWN])}"

@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 import errno
-import re
-import socket
 import ssl
 from pathlib import Path
 
+from nenghao.device.reasons import number_of, reason_of
 from nenghao.device.sources.base import FaultKind, SourceFault
-
-_REASONS = {
-    errno.ECONNREFUSED: "对方拒绝连接（端口没有监听）",
-    errno.ECONNRESET: "连接被对方中断",
-    errno.EPIPE: "连接已被对方关闭",
-    errno.EHOSTUNREACH: "主机不可达",
-    errno.ENETUNREACH: "网络不可达",
-    errno.EACCES: "被防火墙禁止",
-    errno.EPERM: "被防火墙禁止",
-}
-
-_ERRNO = re.compile(r"\[Errno (\d+)\]")
 
 
 def timed_out(peer: str, seconds: float, doing: str = "连接上") -> SourceFault:
@@ -32,15 +19,9 @@ def unreachable(peer: str, error: OSError) -> SourceFault:
     """The fault that an error of the socket or of TLS means. Texts hold no secrets."""
     if isinstance(error, ssl.SSLError):
         return _tls(peer, error)
-    if isinstance(error, socket.gaierror):
-        return SourceFault(FaultKind.UNREACHABLE, f"无法连接 {peer}：主机名无法解析")
-    number = error.errno
-    if number is None and (found := _ERRNO.search(str(error))):
-        number = int(found[1])  # several addresses of one host were tried
-    if isinstance(error, TimeoutError) or number == errno.ETIMEDOUT:
+    if isinstance(error, TimeoutError) or number_of(error) == errno.ETIMEDOUT:
         return SourceFault(FaultKind.TIMEOUT, f"连接 {peer} 超时")
-    reason = _REASONS.get(number or 0) or error.strerror or str(error) or type(error).__name__
-    return SourceFault(FaultKind.UNREACHABLE, f"无法连接 {peer}：{reason}")
+    return SourceFault(FaultKind.UNREACHABLE, f"无法连接 {peer}：{reason_of(error)}")
 
 
 def _tls(peer: str, error: ssl.SSLError) -> SourceFault:
