@@ -11,6 +11,8 @@ export UV_CACHE_DIR := $(CURDIR)/$(VENV)/.cache/uv
 RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 LOCK := $(VENV)/.installed-lock
+NODE_EXAMPLE := examples/exchange-node
+NODE := $(NODE_EXAMPLE)/node_modules/.installed
 
 .DELETE_ON_ERROR:
 .PHONY: demo test check bench bench-growth soak lock clean
@@ -22,7 +24,7 @@ demo: $(RUN)
 # All tests, side by side on up to four cores (PROCESSES=0: one after another, for a debugger);
 # ARGS="tests/standard -k periods" for a part of them.
 PROCESSES ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n : 4)))
-test: $(DEV)
+test: $(DEV) $(NODE)
 	$(BIN)/python -m pytest -m "not soak" -n $(PROCESSES) --dist loadfile --durations=10 $(ARGS)
 
 # What a change must pass besides the tests: style, types, who imports whom, documentation.
@@ -59,7 +61,7 @@ lock: $(LOCK)
 	$(COMPILE) requirements/lock.in -o requirements/lock.txt
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(NODE_EXAMPLE)/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- set-up ---------------------------------------------------------------------------------------
@@ -83,6 +85,13 @@ $(RUN): requirements/build.txt requirements/run.txt pyproject.toml | $(BIN)/pyth
 $(DEV): requirements/dev.txt $(RUN)
 	$(PIP) install --quiet --require-hashes -r requirements/dev.txt
 	@touch $@
+
+# The partner's example in Node and its independent SM4; its tests are skipped where there is no npm.
+$(NODE): $(NODE_EXAMPLE)/package-lock.json
+	@if command -v npm >/dev/null; then \
+	  cd $(NODE_EXAMPLE) && npm ci --silent --no-audit --no-fund --ignore-scripts \
+	    --cache $(CURDIR)/$(VENV)/.cache/npm && touch node_modules/.installed; \
+	else echo "找不到 npm，跳过 Node 示例的测试。安装：apt-get install nodejs npm"; fi
 
 $(LOCK): requirements/lock.txt | $(BIN)/python
 	$(PIP) install --quiet --require-hashes -r requirements/lock.txt

@@ -132,7 +132,13 @@ class Province:
         with socket.create_server((HOST, 0)) as probe:
             self.port: int = probe.getsockname()[1]
         folder.mkdir(exist_ok=True)
-        given = {"host": HOST, "device_port": self.port, "log_level": "warning", **values}
+        given = {
+            "host": HOST,
+            "device_port": self.port,
+            "exchange_port": 0,
+            "log_level": "warning",
+            **values,
+        }
         self.home: Home = homes.init(folder / "home", given, china_now())
         self.folder = folder
         self.units = fleet(units)

@@ -82,13 +82,17 @@ class Province:
 
     home: Path
     port: int
+    exchange_port: int = 0
+    """0: the exchange interfaces are not open."""
     process: subprocess.Popen[str] | None = None
 
     @classmethod
-    def init(cls, home: Path) -> Province:
+    def init(cls, home: Path, *options: str, exchange: bool = False) -> Province:
         port = free_port()
-        nenghao("platform", "init", "--home", home, "--device-port", port)
-        return cls(home, port)
+        exchange_port = free_port() if exchange else 0
+        ports = ("--device-port", port, "--exchange-port", exchange_port)
+        nenghao("platform", "init", "--home", home, *ports, *options)
+        return cls(home, port, exchange_port)
 
     @property
     def log(self) -> Path:
@@ -98,6 +102,10 @@ class Province:
     @property
     def url(self) -> str:
         return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def exchange_url(self) -> str:
+        return f"https://127.0.0.1:{self.exchange_port}"
 
     def start(self, *command: str, **environment: str) -> None:
         """Start `platform serve` (or another command that serves this home); wait for its word.
@@ -118,9 +126,13 @@ class Province:
                 env=ENVIRONMENT | environment,
             )
         assert self.process.stdout is not None
+        awaited = {"device": self.url}
+        if self.exchange_port:
+            awaited["exchange"] = self.exchange_url
         for line in self.process.stdout:
-            if line.startswith("ready device "):
-                assert line.split()[2] == self.url
+            if line.startswith("ready "):
+                assert awaited.pop(line.split()[1]) == line.split()[2]
+            if not awaited:
                 return
         raise AssertionError(self.log.read_text(encoding="utf-8"))
 

@@ -57,8 +57,9 @@ def test_the_help_names_every_group(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
     for name, entry in GROUPS.items():
-        assert name in shown
-        assert entry.help[:12] in shown
+        inside = " " in name  # a group in a group, which that one's help names
+        assert inside or name in shown
+        assert (entry.help[:12] in shown) is not inside
     assert "completion" not in shown
 
 

@@ -326,16 +326,29 @@ def serve(home: Path) -> subprocess.Popen[str]:
 def test_serve_prints_one_ready_line_per_listener_and_ends_with_0(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    port = free_port()
-    init(tmp_path / "home", {"device_port": port}, china_now())
+    device, exchange = free_port(), free_port()
+    init(tmp_path / "home", {"device_port": device, "exchange_port": exchange}, china_now())
     with serve(tmp_path / "home") as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == f"ready device https://127.0.0.1:{port}\n"
-        socket.create_connection(("127.0.0.1", port)).close()
+        assert process.stdout.readline() == f"ready device https://127.0.0.1:{device}\n"
+        assert process.stdout.readline() == f"ready exchange https://127.0.0.1:{exchange}\n"
+        for port in (device, exchange):
+            socket.create_connection(("127.0.0.1", port)).close()
         process.send_signal(number)
         rest, _ = process.communicate(timeout=20)
     assert rest == ""
     assert process.returncode == 0
+
+
+def test_serve_opens_no_exchange_on_port_0(tmp_path: Path) -> None:
+    init(tmp_path / "home", {"device_port": free_port(), "exchange_port": 0}, china_now())
+    with serve(tmp_path / "home") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("ready device ")
+        process.terminate()
+        rest, _ = process.communicate(timeout=20)
+    assert (rest, process.returncode) == ("", 0)
+    assert not (tmp_path / "home" / "exchange").exists()
 
 
 def test_serve_on_a_port_that_is_taken_ends_with_1_and_says_which(tmp_path: Path) -> None:
@@ -343,7 +356,7 @@ def test_serve_on_a_port_that_is_taken_ends_with_1_and_says_which(tmp_path: Path
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        init(tmp_path / "home", {"device_port": port}, china_now())
+        init(tmp_path / "home", {"device_port": port, "exchange_port": 0}, china_now())
         with serve(tmp_path / "home") as process:
             out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (1, "")

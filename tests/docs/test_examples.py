@@ -39,7 +39,7 @@ def test_the_walk_of_the_readme_ends_with_the_day_in_the_province(tmp_path: Path
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
-    environ = os.environ | {"NENGHAO_DEVICE_PORT": port}
+    environ = os.environ | {"NENGHAO_DEVICE_PORT": port, "NENGHAO_EXCHANGE_PORT": "0"}
 
     def started(line: str) -> subprocess.Popen[str]:
         here = line.replace("demo/walk", str(tmp_path)).replace("9443", port)

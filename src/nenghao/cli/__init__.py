@@ -34,9 +34,14 @@ GROUPS = {
     "platform": GroupEntry("nenghao.cli.platform", "省级平台：建立、运行、基础数据、查询"),
     "ca": GroupEntry("nenghao.cli.ca", "数字证书：为端设备签发、列出"),
     "device": GroupEntry("nenghao.cli.device", "端设备：配置、导入读数、按时上传、队列"),
+    "exchange": GroupEntry("nenghao.cli.exchange", "数据交换：账户，以及向省级平台查询（第 7 章）"),
+    "exchange account": GroupEntry(
+        "nenghao.cli.exchange_account", "其他应用平台的账户：建立、列出、换密钥、停用、限定范围"
+    ),
     "demo": GroupEntry("nenghao.cli.demo", "演示：一个平台和若干模拟用能单位"),
 }
-"""The visible list of everything that `nenghao` can do."""
+"""The visible list of everything that `nenghao` can do. A name of two words is a group in a group,
+with libraries of its own: a partner's questions need nothing of the platform's."""
 
 
 _COMPLETION = ("install_completion", "show_completion")
@@ -46,8 +51,9 @@ _COMPLETION = ("install_completion", "show_completion")
 class _Door(TyperCommand):
     """Stands in the help for a group and imports it when it is entered."""
 
-    def __init__(self, name: str, entry: GroupEntry) -> None:
-        super().__init__(name, help=entry.help)
+    def __init__(self, path: str, entry: GroupEntry) -> None:
+        super().__init__(path.split()[-1], help=entry.help)
+        self.path = path
         self.entry = entry
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:
@@ -59,9 +65,11 @@ class _Door(TyperCommand):
             if error.name is None or error.name.startswith("nenghao"):
                 raise
             raise output.Failure(
-                f"缺少 Python 包 {error.name}，请安装 nenghao[{_extra(str(self.name))}]"
+                f"缺少 Python 包 {error.name}，请安装 nenghao[{_extra(self.path)}]"
             ) from error
         command = typer.main.get_command(app)
+        if isinstance(command, TyperGroup):
+            _add_doors(command, f"{self.path} ")
         command.params = [one for one in command.params if one.name not in _COMPLETION]
         _translate_help(command)
         return command.make_context(info_name, args, *rest, **extra)
@@ -84,8 +92,17 @@ def _translate_help(command: Any) -> None:
             _translate_help(one)
 
 
+def _add_doors(group: TyperGroup, within: str) -> None:
+    """Put a door into a group for each that is registered directly within it."""
+    for path, entry in GROUPS.items():
+        name = path.removeprefix(within)
+        if path.startswith(within) and " " not in name:
+            group.add_command(_Door(path, entry), name)
+
+
 def _extra(group: str) -> str:
-    return {"ca": "platform", "demo": "platform,device"}.get(group, group)
+    needed = {"ca": "platform", "demo": "platform,device", "exchange account": "platform"}
+    return needed.get(group, group)
 
 
 def _version(wanted: bool) -> None:
@@ -106,8 +123,7 @@ def _root() -> TyperGroup:
         pass
 
     root = typer.main.get_group(app)
-    for name, entry in GROUPS.items():
-        root.add_command(_Door(name, entry), name)
+    _add_doors(root, "")
     _translate_help(root)
     return root
 

@@ -329,7 +329,8 @@ def _prepare_platform(plan: Plan) -> str:
     """The platform's folder, made if it is not there; its address."""
     if not platform_homes.settings_file(plan.platform).exists():
         output.say(f"建立平台目录 {plan.platform} …")
-        platform_homes.init(plan.platform, {"device_port": _free_port(plan.port)}, china_now())
+        ports = {"device_port": _free_port(plan.port), "exchange_port": 0}
+        platform_homes.init(plan.platform, ports, china_now())
     settings = platform_homes.open_home(plan.platform, os.environ, output.warn).settings
     return f"https://{settings.host}:{settings.device_port}"
 

@@ -1,7 +1,8 @@
 """`nenghao platform …`: make a province's platform, run it, look into it.
 
 Thin: options in, a service of `nenghao.platform` called, its result printed. Base data, schedule,
-the journal and the lists are in `platform_data`, `platform_journal` and `platform_views`.
+the journal and the lists are in `platform_data`, `platform_journal` and `platform_views`; what the
+operator keeps is in `platform_reports`, `platform_projects` and `platform_coefficients`.
 """
 
 from __future__ import annotations
@@ -13,13 +14,24 @@ from typing import Annotated, Any
 
 import typer
 
-from nenghao.cli import output, platform_data, platform_journal, platform_views
+from nenghao.cli import (
+    output,
+    platform_coefficients,
+    platform_data,
+    platform_journal,
+    platform_projects,
+    platform_reports,
+    platform_totals,
+    platform_views,
+)
 from nenghao.cli.platform_home import HomeOption, failures, opened
 from nenghao.clock import china_now
 from nenghao.platform import home as homes
 from nenghao.platform import registry
 from nenghao.platform.home import Home
-from nenghao.platform.web import device_api, workers
+from nenghao.platform.totals import options
+from nenghao.platform.totals.settler import settling
+from nenghao.platform.web import device_api, exchange_api, workers
 from nenghao.platform.web.endpoint import Platform
 from nenghao.platform.web.server import BindError, Listener
 
@@ -41,7 +53,8 @@ def init(
         int | None, typer.Option(min=1, max=65535, help="端设备接口的端口，默认 9443")
     ] = None,
     exchange_port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="其他应用平台接口的端口，默认 9001")
+        int | None,
+        typer.Option(min=0, max=65535, help="其他应用平台接口的端口，默认 9001；0 表示不开放"),
     ] = None,
     console_port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="管理控制台的端口，默认 8443")
@@ -74,15 +87,19 @@ def _serve(home: Home) -> None:
     now = china_now()
     with home.store() as store, store.write() as conn:
         registry.note_registration_settings(conn, home.settings)
+        options.note(conn, home.settings)
     home.renew_server_certificate(now)
+    if home.settings.exchange_port:
+        home.master_key()  # made before there are several workers to make it
 
     @contextmanager
     def opened_listeners() -> Iterator[list[Listener]]:
         # In each worker: a store must not be carried across a fork.
-        with home.store() as store:
-            yield [device_api.listener(home, Platform(store, home.settings))]
+        with home.store() as store, settling(store, china_now):
+            platform = Platform(store, home.settings)
+            yield [device_api.listener(home, platform), *exchange_api.listeners(home, platform)]
 
-    places = [device_api.place(home.settings)]
+    places = [device_api.place(home.settings), *exchange_api.place(home.settings)]
     try:
         workers.serve(places, home.settings.workers, opened_listeners, partial(_ready, home))
     except (workers.WorkersFailed, BindError) as error:
@@ -97,7 +114,11 @@ def _ready(home: Home, listener: Listener) -> None:
 
 app.add_typer(platform_data.base_data, name="base-data")
 app.add_typer(platform_data.schedule, name="schedule")
+app.add_typer(platform_reports.reports, name="reports")
+app.add_typer(platform_projects.projects, name="projects")
+app.add_typer(platform_coefficients.coefficients, name="coefficients")
 app.add_typer(platform_views.unit, name="unit")
 app.add_typer(platform_journal.journal, name="journal")
+app.add_typer(platform_totals.totals, name="totals")
 platform_journal.add_to(app)
 platform_views.add_to(app)

@@ -10,6 +10,7 @@ import typer
 
 from nenghao import settings as settings_files
 from nenghao.cli import output
+from nenghao.cli.platform_coefficients import date_of
 from nenghao.cli.platform_home import HomeOption, JsonOption, failures, opened, opened_store
 from nenghao.clock import china_now
 from nenghao.platform import dictionary, dictionary_csv, registry
@@ -36,12 +37,23 @@ def export_table(home: HomeOption, file: TableFile) -> None:
 
 
 @base_data.command("import")
-def import_table(home: HomeOption, file: TableFile) -> None:
+def import_table(
+    home: HomeOption,
+    file: TableFile,
+    valid_from: Annotated[
+        str,
+        typer.Option(
+            help="energyType 中改变的折标系数自哪天起有效（YYYY-MM-DD），默认今年 1 月 1 日",
+            metavar="DATE",
+        ),
+    ] = "",
+) -> None:
     """用 CSV 整表替换一张代码表并升高 dicVersion；有错误则原表不变。"""
+    since = date_of(valid_from, "--valid-from") if valid_from else None
     with opened_store(home) as store:
         text = dictionary_csv.decode(file.read_bytes())
         with store.write() as conn:
-            done = dictionary.import_table(conn, file.stem, text, china_now())
+            done = dictionary.import_table(conn, file.stem, text, china_now(), valid_from=since)
     if done.raised:
         output.say(
             f"{file.stem}：{done.rows} 行，新增或修改 {done.added} 行，"

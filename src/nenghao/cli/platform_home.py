@@ -12,14 +12,22 @@ import typer
 from sqlalchemy.exc import SQLAlchemyError
 
 from nenghao.cli import output
+from nenghao.platform.accounts import AccountError
 from nenghao.platform.chain import JournalDamaged
+from nenghao.platform.coefficients import CoefficientError
 from nenghao.platform.dictionary_csv import TableError
 from nenghao.platform.home import Home, HomeError, open_home
+from nenghao.platform.projects import ProjectsError
 from nenghao.platform.rebuild import RebuildRefused
+from nenghao.platform.reports_blank import ReportError
+from nenghao.platform.reports_form import FormError
 from nenghao.platform.store.engine import Store
+from nenghao.platform.table_file import FileError
 from nenghao.platform.unit_settings import UnitSettingError
 from nenghao.security.authority import AuthorityError
+from nenghao.security.sealing import SealingError
 from nenghao.settings import SettingsError
+from nenghao.standard.replies import Refusal
 
 HomeOption = Annotated[
     Path, typer.Option("--home", help="平台目录", metavar="DIR", show_default=False)
@@ -38,6 +46,14 @@ _REFUSALS = (
     UnitSettingError,
     RebuildRefused,
     JournalDamaged,
+    AccountError,
+    SealingError,
+    CoefficientError,
+    ProjectsError,
+    ReportError,
+    FormError,
+    FileError,
+    Refusal,
 )
 
 

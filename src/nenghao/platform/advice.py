@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, delete, select
 
 from nenghao.platform.store.engine import upsert
 from nenghao.platform.store.schema import finding, unit
+from nenghao.standard.energy_checks import Check, EnergyFinding
 from nenghao.standard.findings import Advice, AdviceKind
 from nenghao.standard.replies import IllegalFormat
 
@@ -23,7 +24,8 @@ SUBJECT_LENGTH = 64
 NO_SEQUENCE = 0
 """`last_sequence` of advice about a message that has no receipt: a registration."""
 
-_KINDS = {kind.value: kind for kind in AdviceKind}
+_CHECKS = {kind.value: kind for kind in Check}
+_KINDS: Mapping[str, AdviceKind | Check] = {**{one.value: one for one in AdviceKind}, **_CHECKS}
 
 
 def refuse_strict(advice: Iterable[Advice], strict: Collection[AdviceKind]) -> None:
@@ -59,6 +61,45 @@ def keep(
     upsert(conn, finding, [rows[key] for key in sorted(rows)], _again)
 
 
+def keep_checks(
+    conn: Connection,
+    unit_id: int,
+    found: Iterable[EnergyFinding],
+    period: str,
+    sequence: int,
+    now: datetime,
+) -> None:
+    """Store what checks found about a period, `2026-03 填报`, in place of what they found before.
+
+    What no longer holds goes; of what still holds the first time stays and the count rises.
+    """
+    rows = [
+        {
+            "unit_id": unit_id,
+            "kind": one.kind.value,
+            "subject": f"{one.subject} {period}",
+            "first_at": now,
+            "last_at": now,
+            "last_sequence": sequence,
+            "times": 1,
+            "detail": f"{period}：{one.detail}",
+        }
+        for one in sorted(found, key=lambda one: (one.kind.value, one.subject))
+    ]
+    mine = (finding.c.unit_id == unit_id) & finding.c.kind.in_(_CHECKS)
+    held = conn.execute(
+        select(finding.c.kind, finding.c.subject).where(
+            mine, finding.c.subject.endswith(f" {period}", autoescape=True)
+        )
+    )
+    still = {(row["kind"], row["subject"]) for row in rows}
+    for kind, subject in sorted({(row.kind, row.subject) for row in held} - still):
+        conn.execute(
+            delete(finding).where(mine, finding.c.kind == kind, finding.c.subject == subject)
+        )
+    upsert(conn, finding, rows, _again)
+
+
 def _again(new: Any) -> Mapping[str, Any]:
     return {
         "last_at": new.last_at,
@@ -73,7 +114,7 @@ class Kept:
     """One stored finding: which unit's, what, how often and when."""
 
     code: str
-    kind: AdviceKind
+    kind: AdviceKind | Check
     subject: str
     detail: str
     times: int

@@ -17,10 +17,11 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, Select, insert, select, update
 
-from nenghao.platform import advice, configuration_advice, dictionary, journal
+from nenghao.platform import advice, companies, configuration_advice, dictionary, journal
 from nenghao.platform.registry import Peer
 from nenghao.platform.store.engine import upsert
 from nenghao.platform.store.schema import configuration, configured_item
+from nenghao.platform.totals import marks, places
 from nenghao.standard.findings import AdviceKind
 from nenghao.standard.messages import read, write
 from nenghao.standard.messages.config_data import (
@@ -96,6 +97,12 @@ def upload(
             message=write(request).decode(),
         )
     )
+    companies.configured(conn, peer.unit_id, request)
+    enterprise = request.enterprise
+    told = places.Place(enterprise.region_code, enterprise.industry_code)
+    if places.note(conn, peer.unit_id, sequence, now, told):
+        first = places.is_first(conn, peer.unit_id)
+        marks.touch_unit(conn, peer.unit_id, None if first else now)
     advice.keep(conn, peer.unit_id, odd, sequence, now)
     return ConfigurationResult(sequence, **result)
 

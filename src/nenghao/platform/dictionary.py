@@ -11,14 +11,14 @@ from __future__ import annotations
 import json
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, delete, insert, select
 
-from nenghao.platform import audit, dictionary_csv, state
+from nenghao.platform import audit, coefficients, dictionary_csv, state
 from nenghao.platform.dictionary_csv import Row
 from nenghao.platform.store.schema import dictionary_row
 from nenghao.standard import base_tables
@@ -90,11 +90,19 @@ def export_table(conn: Connection, table: str) -> str:
     return dictionary_csv.write(table, rows(conn, table))
 
 
-def import_table(conn: Connection, table: str, csv_text: str, now: datetime) -> Import:
+def import_table(
+    conn: Connection,
+    table: str,
+    csv_text: str,
+    now: datetime,
+    *,
+    valid_from: date | None = None,
+) -> Import:
     """Replace a table by CSV text and raise dicVersion; the same table again changes nothing.
 
-    Needs a write transaction. Raises TableError, the old table standing, when the text is no
-    such table.
+    Standard coal coefficients that it changes hold from `valid_from` on, by default from the
+    first day of the year. Needs a write transaction. Raises TableError, the old table standing,
+    when the text is no such table.
     """
     new = dictionary_csv.read(table, csv_text)
     before = state.locked(conn, state.DIC_VERSION, 1)
@@ -102,6 +110,8 @@ def import_table(conn: Connection, table: str, csv_text: str, now: datetime) -> 
     if new == old:
         return Import(len(new), 0, 0, before, raised=False)
     _store(conn, table, new)
+    if table == coefficients.ENERGY_TYPE:
+        coefficients.follow(conn, old, new, valid_from or date(now.year, 1, 1), now)
     raised = before + 1
     state.put(conn, state.DIC_VERSION, raised)
     went, came = set(map(_dump, old)), set(map(_dump, new))
@@ -117,6 +127,15 @@ def import_table(conn: Connection, table: str, csv_text: str, now: datetime) -> 
         f"dicVersion {raised}",
     )
     return done
+
+
+def names(conn: Connection, table: str) -> Mapping[str, str]:
+    """The names of a table with codes and names, by code; kept until the version changes."""
+    return _cached(
+        conn,
+        f"names of {table}",
+        lambda: {row["code"]: row["name"] for row in rows(conn, table)},
+    )
 
 
 @dataclass(frozen=True)

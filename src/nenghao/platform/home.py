@@ -4,6 +4,7 @@
         nenghao.db      the database, unless the settings name another
         ca/             the certificate authority with its sealed keys (`security.authority`)
         server/         the certificate and key of the listeners
+        exchange/       the master key that the partners' keys are sealed under
 
 `init` writes platform.toml last: a folder that has it is complete, one that an interruption left
 without it is completed by the next `init`. What the settings mean is `settings`' business.
@@ -31,6 +32,7 @@ from nenghao.platform.store.engine import Store
 from nenghao.platform.store.postgresql import StoreError
 from nenghao.security.authority import CertificateAuthority
 from nenghao.security.credentials import write_server
+from nenghao.security.sealing import MasterKey
 
 RENEW_DAYS = 30
 """A server certificate with fewer days left is renewed when the platform starts."""
@@ -69,6 +71,15 @@ class Home:
     @property
     def server_key(self) -> Path:
         return self.server / "server.key"
+
+    @property
+    def master_key_file(self) -> Path:
+        """The key under which the keys of other application platforms are sealed, mode 0600."""
+        return self.path / "exchange" / "master.key"
+
+    def master_key(self) -> MasterKey:
+        """That key; the first one to ask makes it. Raises `sealing.SealingError`."""
+        return MasterKey.load_or_create(self.master_key_file)
 
     @property
     def database_url(self) -> str:

@@ -1,8 +1,9 @@
 """Takes an energy upload in (采集数据入库): all of it, durable before the answer, or nothing.
 
 The batch is packed, remarked and encoded before anything is locked. Then one transaction: lock
-the unit's head, read the frames concerned, merge, write what changed, append the receipt with the
-body as it came, commit. So the order of merging is the order of receipts.
+the unit's head, read the frames concerned, merge, write what changed, mark the totals that are
+made of it, append the receipt with the body as it came, commit. So the order of merging is the
+order of receipts.
 
 How records become frames is `packing`'s business, what is odd about them `remarks`', which of two
 values stands `store.frames_columns.merge`'s. Nothing here answers: it returns or raises a Refusal.
@@ -19,11 +20,12 @@ from sqlalchemy import Connection
 
 from nenghao.platform import advice, configuration, dictionary, in_force, journal, packing
 from nenghao.platform.packing import Batch, Key
-from nenghao.platform.registry import Peer
+from nenghao.platform.registry import PLATFORM_DEVICE, Peer
 from nenghao.platform.remarks import Context, Remarks, remark
 from nenghao.platform.store import frames_codec, frames_table
 from nenghao.platform.store.engine import Store
 from nenghao.platform.store.frames_columns import merge
+from nenghao.platform.totals import marks
 from nenghao.standard import periods
 from nenghao.standard.findings import AdviceKind
 from nenghao.standard.messages.energy_data import EnergyRecord
@@ -68,41 +70,74 @@ def upload(
     Raises IllegalFormat for advice that a setting made strict, DatabaseFault for a damaged
     stored frame; then nothing of the upload is stored.
     """
+    prepared = prepare(store, settings, peer, upload, now)
+    with store.write() as conn:
+        return take(conn, prepared, body, now, address)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An upload as far as it can be made ready before anything is locked."""
+
+    peer: Peer
+    records: Sequence[EnergyRecord]
+    force: in_force.InForce
+    strict: Collection[AdviceKind]
+    batch: Batch
+    remarks: Remarks
+    encoded: list[bytes]
+
+
+def prepare(
+    store: Store, settings: in_force.Settings, peer: Peer, upload: Upload, now: datetime
+) -> Prepared:
+    """Pack, remark and encode an upload; raises IllegalFormat for advice made strict."""
     records = upload.data
     with store.read() as conn:
         force = in_force.of(conn, peer.unit_id, settings)
-        context = _context(conn, peer.unit_id, now)
+        context = _context(conn, peer, now)
     batch = packing.pack(records, force.labels(), now)
     remarks = remark(batch, records, context)
     _refuse_strict(remarks, records, settings.strict)
     encoded = frames_codec.encode(batch.columns)
-    with store.write() as conn:
-        sequence = journal.lock(conn, peer.unit_id) + 1
-        outcome = _merge(conn, peer.unit_id, batch, encoded, remarks)
-        _refuse_strict(remarks, records, settings.strict)
-        _write(conn, peer.unit_id, outcome.changed)
-        result = IntakeResult(
-            sequence=sequence,
-            records=len(records),
-            stored=len(records) - outcome.unchanged - outcome.lost,
-            unchanged=outcome.unchanged,
-            lost=outcome.lost,
-            advice=remarks.counts(),
-        )
-        journal.append(
-            conn,
-            peer,
-            journal.ENERGY,
-            body,
-            records=len(records),
-            result=asdict(result),
-            settings=force.to_plain(),
-            covers=_covers(batch),
-            now=now,
-            address=address,
-        )
-        said = [one.advice() for one in remarks]
-        advice.keep(conn, peer.unit_id, said, sequence, now)
+    return Prepared(peer, records, force, settings.strict, batch, remarks, encoded)
+
+
+def take(
+    conn: Connection, prepared: Prepared, body: journal.Body, now: datetime, address: str
+) -> IntakeResult:
+    """Merge a prepared upload into what is stored, with its receipt, in `conn`'s transaction.
+
+    Whoever takes several in one transaction takes them in the order of their units' ids.
+    """
+    peer, batch, remarks = prepared.peer, prepared.batch, prepared.remarks
+    sequence = journal.lock(conn, peer.unit_id) + 1
+    outcome = _merge(conn, peer.unit_id, batch, prepared.encoded, remarks)
+    _refuse_strict(remarks, prepared.records, prepared.strict)
+    _write(conn, peer.unit_id, outcome.changed)
+    marks.uploaded(conn, peer.unit_id, _slots(batch, outcome.changed))
+    result = IntakeResult(
+        sequence=sequence,
+        records=len(prepared.records),
+        stored=len(prepared.records) - outcome.unchanged - outcome.lost,
+        unchanged=outcome.unchanged,
+        lost=outcome.lost,
+        advice=remarks.counts(),
+    )
+    journal.append(
+        conn,
+        peer,
+        journal.ENERGY,
+        body,
+        records=len(prepared.records),
+        result=asdict(result),
+        settings=prepared.force.to_plain(),
+        covers=_covers(batch),
+        now=now,
+        address=address,
+    )
+    said = [one.advice() for one in remarks]
+    advice.keep(conn, peer.unit_id, said, sequence, now)
     return result
 
 
@@ -125,12 +160,13 @@ def _covers(batch: Batch) -> journal.Covers:
     }
 
 
-def _context(conn: Connection, unit_id: int, now: datetime) -> Context:
+def _context(conn: Connection, peer: Peer, now: datetime) -> Context:
     return Context(
         dictionary=dictionary.vocabulary(conn),
-        items=configuration.configured_items(conn, unit_id),
-        industry_code=configuration.industry_code(conn, unit_id),
+        items=configuration.configured_items(conn, peer.unit_id),
+        industry_code=configuration.industry_code(conn, peer.unit_id),
         now=now,
+        filled_in=peer.device == PLATFORM_DEVICE,
     )
 
 
@@ -208,6 +244,16 @@ def _merge_met(
         if len(beaten):
             code = batch.keys[number].data_code
             remarks.add(AdviceKind.SUPERSEDED, code, detail, "uploadDate", beaten)
+
+
+def _slots(batch: Batch, changed: Collection[Key]) -> dict[Key, int]:
+    """The slots of the changed frames that totals may be made of."""
+    columns = batch.columns
+    return {
+        key: marks.bits(columns.slot[columns.starts[number] : columns.starts[number + 1]].tolist())
+        for number, key in enumerate(batch.keys)
+        if key.stat_type != StatType.REALTIME and marks.counts(key.data_code) and key in changed
+    }
 
 
 def _write(conn: Connection, unit_id: int, changed: dict[Key, bytes]) -> None:

@@ -29,6 +29,7 @@ from nenghao.platform.store.engine import Store, upsert
 from nenghao.platform.store.frames import Frame, FrameCorrupt
 from nenghao.platform.store.schema import frame as frame_table
 from nenghao.platform.store.schema import unit as unit_table
+from nenghao.platform.totals import marks
 from nenghao.standard import periods
 from nenghao.standard.findings import AdviceKind
 from nenghao.standard.periods import StatType
@@ -228,6 +229,7 @@ class _Work:
         for key in changed.keys() - kept.keys():
             named = [frame_table.c[name] == part for name, part in key._asdict().items()]
             conn.execute(delete(frame_table).where(frame_table.c.unit_id == unit_id, *named))
+        marks.uploaded(conn, unit_id, dict.fromkeys(changed, marks.ALL))
         done.frames_written = len(changed)
         done.sequence = journal.append(
             conn,

@@ -17,18 +17,22 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
-from nenghao.platform import advice, audit, journal, state
+from nenghao.platform import advice, audit, companies, journal, state
 from nenghao.platform.certificates import is_valid
 from nenghao.platform.dictionary import Vocabulary, vocabulary
 from nenghao.platform.schedule import UploadWindow
 from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.store.engine import upsert
 from nenghao.platform.store.schema import device, unit
+from nenghao.platform.totals import marks
 from nenghao.security.identity import PeerIdentity
 from nenghao.standard import credit_code
 from nenghao.standard.findings import Advice, AdviceKind, Finding, quote
 from nenghao.standard.messages.registration import RegistrationAnswer, RegistrationRequest
 from nenghao.standard.replies import IllegalFormat
+
+PLATFORM_DEVICE = 0
+"""The device number of what the operator does to a unit's data: no device has it."""
 
 COUNTY = 3
 """`type` of a region at county level, to which a unit's region is given (6.3.1.1-b)."""
@@ -269,6 +273,7 @@ def _take_unit(
         upsert(conn, unit, [row], lambda _: {}, keys=("code",))
         found = conn.execute(query).mappings().one()
         journal.open_head(conn, found["id"])
+        companies.registered(conn, found["id"])
     labels = {"name": "名称", "region": "行政区划代码", "region_name": "行政区划名称"}
     changes = [
         f"{labels[key]}由 {found[key]} 改为 {value}"
@@ -277,6 +282,10 @@ def _take_unit(
     ]
     if changes:
         conn.execute(update(unit).where(unit.c.id == found["id"]).values(updated_at=now, **told))
+        if found["region"] != request.region:
+            marks.hold(conn)
+            marks.touch_unit(conn, found["id"])
+        companies.registered(conn, found["id"])
     return found["id"], changes
 
 

@@ -58,6 +58,8 @@ class Context:
     """The unit's configured items by data code and statType."""
     industry_code: str
     now: datetime
+    filled_in: bool = False
+    """Whether the operator filled the values in on the platform: no device has them configured."""
 
 
 @dataclass(slots=True)
@@ -140,7 +142,7 @@ def remark(batch: Batch, records: Sequence[EnergyRecord], context: Context) -> R
     for number, key in enumerate(batch.keys):
         for kind, detail in codes[key.data_code].strange:
             pen.mark(number, kind, detail, "dataCode")
-        if not configured[number]:
+        if not configured[number] and not context.filled_in:
             detail = f"{StatType(key.stat_type).label}数据项未在本单位配置中"
             pen.mark(number, AdviceKind.NOT_CONFIGURED, detail, "dataCode")
         if values.outside_frames[number]:

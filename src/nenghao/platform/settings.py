@@ -6,12 +6,16 @@ lies, and what follows from the empty ones (`bind`, `database`), is `home`'s.
 
 import re
 from datetime import time
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from nenghao.platform.schedule import UploadWindow
+from nenghao.security.passwords import ARGON2ID, Scheme
 from nenghao.settings import Setting
+from nenghao.standard import data_code
+from nenghao.standard.energy_amounts import OUTPUT_VALUE_CODE
 from nenghao.standard.findings import AdviceKind
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
@@ -32,7 +36,10 @@ class PlatformSettings(Struct, frozen=True, kw_only=True):
         str, Setting("监听的本机地址，空表示与 host 相同；0.0.0.0 表示所有 IPv4 地址")
     ] = ""
     device_port: Annotated[Port, Setting("端设备接口（第 6 章）的端口")] = 9443
-    exchange_port: Annotated[Port, Setting("其他应用平台接口（第 7 章）的端口")] = 9001
+    exchange_port: Annotated[
+        Annotated[int, Meta(ge=0, le=65535)],
+        Setting("其他应用平台接口（第 7 章）的端口；0 表示不开放这些接口"),
+    ] = 9001
     console_port: Annotated[Port, Setting("管理控制台的端口")] = 8443
     database: Annotated[
         str,
@@ -112,6 +119,40 @@ class PlatformSettings(Struct, frozen=True, kw_only=True):
             "nenghao platform journal prune 清除（不会自动清除），回执和摘要始终保留"
         ),
     ] = 0
+    lng_factor: Annotated[
+        str, Setting("液化天然气折算为气体的系数，万立方米/吨；用于气体燃料指标的原始量")
+    ] = "0.138"
+    output_value_code: Annotated[str, Setting("工业总产值（gyzcz，万元）取自的数据项编码")] = (
+        OUTPUT_VALUE_CODE
+    )
+    electricity_equivalent: Annotated[
+        tuple[str, ...],
+        Setting(
+            '按等价值计电力的年份和系数（吨标准煤/万千瓦时），例：["2026=2.85"]；未列的年份按当量值\n'
+            "（1.229）。只用于能源消费总量中外购的电力，不用于综合能源消费量、产出和回收"
+        ),
+    ] = ()
+    exchange_password_scheme: Annotated[
+        Scheme,
+        Setting(
+            "新口令的保存方式：argon2id，或 pbkdf2-hmac-sm3（只许使用商用密码算法的场合）；\n"
+            "已有的口令按保存时的方式校验"
+        ),
+    ] = ARGON2ID
+    exchange_failure_limit: Annotated[
+        Positive,
+        Setting(
+            "一个地址每分钟至多逐条记录多少次未证明密钥的失败调用；超出者不再记入审计，\n"
+            "其明文请求不再校验口令"
+        ),
+    ] = 60
+    allow_nonconforming_plain_exchange: Annotated[
+        bool,
+        Setting(
+            "不符合标准 7.1：是否接受以 --plain 建立的账户按附录 C 原样发送的明文请求\n"
+            "（仍在 TLS 之内）"
+        ),
+    ] = False
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Setting("日志级别（日志写到标准错误）")
     ] = "info"
@@ -123,6 +164,14 @@ class PlatformSettings(Struct, frozen=True, kw_only=True):
             if not _HOST.fullmatch(value) and (key == "host" or value):
                 raise ValueError(f"设置项 {key} 应为域名或 IP 地址，收到 {value!r}")
         _ = self.window
+        _decimal("lng_factor", self.lng_factor)
+        code = self.output_value_code
+        if not (data_code.is_form(code) and code.startswith(data_code.WHOLE_PLANT_PREFIX)):
+            raise ValueError(
+                f"设置项 output_value_code 应为全厂（{data_code.WHOLE_PLANT_PREFIX} 开头）的"
+                f"数据项编码，收到 {code!r}"
+            )
+        _ = self.electricity_equivalents
 
     def __repr__(self) -> str:
         """As every Struct's, but of the database only its kind: its address may hold a password."""
@@ -141,9 +190,28 @@ class PlatformSettings(Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def electricity_equivalents(self) -> dict[int, Decimal]:
+        """The 等价 factors of electricity by year, 吨标准煤/万千瓦时."""
+        factors: dict[int, Decimal] = {}
+        for text in self.electricity_equivalent:
+            year, _, factor = text.partition("=")
+            if not re.fullmatch(r"20[0-9]{2}", year) or int(year) in factors:
+                raise ValueError(
+                    f"设置项 electricity_equivalent 应为互不重复的 年份=系数，收到 {text!r}"
+                )
+            factors[int(year)] = _decimal("electricity_equivalent", factor)
+        return factors
+
+    @property
     def listen_address(self) -> str:
         """The address that the listeners bind."""
         return self.bind or self.host
+
+
+def _decimal(key: str, text: str) -> Decimal:
+    if not re.fullmatch(r"[0-9]{1,3}(?:\.[0-9]{1,10})?", text) or not Decimal(text):
+        raise ValueError(f"设置项 {key} 应为正的十进制数，收到 {text!r}")
+    return Decimal(text)
 
 
 def _time(key: str, text: str) -> time:

@@ -1,6 +1,7 @@
 """The platform's single values (`platform_state`): version numbers and the next ordinal.
 
-What they mean is the business of `registry` (registration) and `dictionary` (base data).
+What they mean is the business of `registry` (registration), `dictionary` (base data) and `totals`
+(the arithmetic).
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ REG_VERSION = "reg_version"
 DIC_VERSION = "dic_version"
 REGISTRATION_SETTINGS = "registration_settings"
 NEXT_ORDINAL = "next_ordinal"
+TOTALS_OPTIONS = "totals_options"
+TOTALS_TURN = "totals_turn"
+"""Locked by whoever settles totals, or marks those of units that it does not lock."""
 
 
 def text(conn: Connection, name: str) -> str | None:

@@ -1,6 +1,7 @@
-"""TLS contexts (TLS 上下文) for both ends of chapter 6: each verifies the other, always.
+"""TLS contexts (TLS 上下文): for both ends of chapter 6, where each verifies the other, always, and
+for the listener of chapter 7, whose clients prove themselves inside (`envelope`).
 
-Common to both: TLS 1.2 or later, suites with authenticated encryption and forward secrecy
+Common to all: TLS 1.2 or later, suites with authenticated encryption and forward secrecy
 only, VERIFY_X509_STRICT, the extended key usage of the other's certificate. There is no
 switch that turns a check off.
 
@@ -26,11 +27,17 @@ def server_context(cert_chain: Path, key: Path, client_ca_bundle: Path) -> ssl.S
     issue to devices, and nobody else: these are trusted as they stand (a partial chain), so a
     certificate from another CA under the same root is refused.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    _harden(context)
+    context = exchange_server_context(cert_chain, key)
     context.verify_mode = ssl.CERT_REQUIRED
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.load_verify_locations(cafile=str(client_ca_bundle))
+    return context
+
+
+def exchange_server_context(cert_chain: Path, key: Path) -> ssl.SSLContext:
+    """Context of the exchange listener (clause 7.1-1): it asks its clients for no certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _harden(context)
     context.load_cert_chain(str(cert_chain), str(key))
     context.num_tickets = 0
     context.options |= ssl.OP_NO_TICKET | ssl.OP_CIPHER_SERVER_PREFERENCE
@@ -66,8 +73,22 @@ def renewing_server_context(
     are now, rebuilt when they change. While they do not fit together (between two replacements,
     or a mistake) the last good one stays in force; `on_failure` hears of each such state once.
     """
-    front = server_context(cert_chain, key, client_ca_bundle)
-    files = (cert_chain, key, client_ca_bundle)
+    return _renewing(server_context, (cert_chain, key, client_ca_bundle), on_failure)
+
+
+def renewing_exchange_context(
+    cert_chain: Path, key: Path, on_failure: Callable[[Exception], None]
+) -> ssl.SSLContext:
+    """`exchange_server_context` that follows its files, as `renewing_server_context`."""
+    return _renewing(exchange_server_context, (cert_chain, key), on_failure)
+
+
+def _renewing(
+    make: Callable[..., ssl.SSLContext],
+    files: tuple[Path, ...],
+    on_failure: Callable[[Exception], None],
+) -> ssl.SSLContext:
+    front = make(*files)
     current = front
     seen = _state_of(files)
 
@@ -77,7 +98,7 @@ def renewing_server_context(
         if state != seen:
             seen = state
             try:
-                current = server_context(*files)
+                current = make(*files)
             except (OSError, ValueError) as e:  # ssl.SSLError is an OSError
                 on_failure(e)
         connection.context = current

@@ -16,6 +16,8 @@ Reading is all this module does; what the columns mean is said by the modules th
 | indicators       | indicators (能耗指标), B.6                   | indicators      |
 | base_data_types  | base data types (基础数据类型), A.6          | base_tables     |
 | product_quotas   | product quotas (产品指标), none shipped      | base_tables     |
+| fields           | the messages' fields (报文字段) and samples  | examples        |
+| field_names      | what the fields mean (字段含义)              | json_schema     |
 
 Where a row does not come from the standard itself, its `source` column says where from: "GB/T
 2589", "field sample" (seen in a fielded system) or "from memory" (to be confirmed on site). All

@@ -5,8 +5,8 @@ A type is identified by (class, code), since codes repeat between classes: 1100 
 in class 02 and carbon emission in class 12. Two digits are a category (分类), four a category and
 item (分类分项). 能源合计 (40, 4000) is itself a total and belongs to no class.
 
-Standard coal of a value is value × zbckz × dwzbxs; the arithmetic of totals (docs/decisions 7) is
-the platform's statistics' business.
+Standard coal of a value is value × zbckz × dwzbxs; with what coefficient, and what counts
+(docs/decisions 7), is the business of `coefficients` and `indicators`.
 """
 
 import re

@@ -51,6 +51,17 @@ def contains(code: str, inner: str) -> bool:
     return inner.startswith(prefix(code))
 
 
+def counted_in(told: str, registered: str) -> str:
+    """Where a unit is (docs/decisions 7): the region `told` by its configuration, the one it
+    `registered` with where it told none, or only the city that contains it.
+
+    >>> counted_in("210100", "210102"), counted_in("210103", "210102"), counted_in("", "210102")
+    ('210102', '210103', '210102')
+    """
+    is_city = told.endswith("00") and not told.endswith("0000")
+    return registered if not told or (is_city and contains(told, registered)) else told
+
+
 class RegionTable:
     """The regions of one or more provinces.
 

@@ -12,6 +12,7 @@ from functools import partial
 
 import structlog
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -20,6 +21,7 @@ from nenghao.platform import configuration, dictionary, download, intake, journa
 from nenghao.platform.bulk import read_upload
 from nenghao.platform.home import Home
 from nenghao.platform.settings import PlatformSettings
+from nenghao.platform.web import openapi
 from nenghao.platform.web.encodings import ZSTD
 from nenghao.platform.web.endpoint import MEGABYTE, Call, Interface, Platform, endpoint
 from nenghao.platform.web.limits import Limits
@@ -115,7 +117,8 @@ INTERFACES: Mapping[str, Interface] = {
     "/downloadConfigData": Interface(download_configuration),
     "/downloadEnergyData": Interface(download_energy),
 }
-"""All that the device listener answers: another path is 404, another method than POST 405."""
+"""The device interfaces: another method than POST is 405. Beside them stands only their description
+(`openapi`); any other path is 404."""
 
 
 def device_app(platform: Platform) -> Starlette:
@@ -124,17 +127,22 @@ def device_app(platform: Platform) -> Starlette:
         Route(path, endpoint(platform, interface), methods=["POST"])
         for path, interface in INTERFACES.items()
     ]
-    app = Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_allowed})
+    routes += openapi.routes(openapi.device_document())
+    app = Starlette(routes=routes, exception_handlers={404: not_found, 405: not_allowed})
     app.router.redirect_slashes = False
     return app
 
 
-async def _not_found(request: Request, error: Exception) -> Response:
+async def not_found(request: Request, error: Exception) -> Response:
+    """404 of every listener."""
     return PlainTextResponse("没有这个接口", 404)
 
 
-async def _not_allowed(request: Request, error: Exception) -> Response:
-    return PlainTextResponse("只接受 POST 请求", 405, {"allow": "POST"})
+async def not_allowed(request: Request, error: Exception) -> Response:
+    """405 of every listener."""
+    headers = error.headers if isinstance(error, HTTPException) else None
+    allowed = sorted((headers or {}).get("Allow", "POST").split(", "))
+    return PlainTextResponse(f"只接受 {allowed[0]} 请求", 405, {"allow": ", ".join(allowed)})
 
 
 def place(settings: PlatformSettings) -> Listener:

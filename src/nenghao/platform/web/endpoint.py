@@ -129,7 +129,7 @@ def endpoint(platform: Platform, interface: Interface) -> Callable[[Request], Aw
         address = _address(request)
         size = 0
         try:
-            raw = await _body_of(request)
+            raw = await body_of(request)
             size = len(raw)
             arrived = Arrived(raw, encoding_of(_encoding_header(request)))
             del raw
@@ -161,7 +161,7 @@ def endpoint(platform: Platform, interface: Interface) -> Callable[[Request], Aw
     return answer
 
 
-async def _body_of(request: Request) -> bytes:
+async def body_of(request: Request) -> bytes:
     """The whole body, without a copy where it comes in one piece, as the listener gives it.
 
     Starlette would join that one piece with an empty one, and keep both.
