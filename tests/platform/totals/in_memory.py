@@ -21,16 +21,8 @@ from nenghao.standard import coefficients, energy, periods
 from nenghao.standard.coefficients import Coefficients
 from nenghao.standard.indicators import INDICATORS
 from nenghao.standard.periods import StatType
-from tests.platform.totals.scenes import (
-    BEGIN,
-    BOOK,
-    PLACES,
-    UNITS,
-    Period,
-    Upload,
-    only_known_parts,
-    periods_of,
-)
+from tests.platform.totals.events import BEGIN, PLACES, UNITS, Upload
+from tests.platform.totals.scenes import BOOK, Period, only_known_parts, periods_of
 from tests.standard import naive_energy
 from tests.standard.naive_energy import Value
 

@@ -14,14 +14,11 @@ from hypothesis import strategies as st
 
 from nenghao.platform.registry import Peer
 from nenghao.platform.store.engine import Store
+from tests.platform.totals.events import EVENTS, SMALL_UPLOADS, UPLOADS, Event, Upload
 from tests.platform.totals.in_memory import Frames, sums_of_frames
 from tests.platform.totals.scenes import (
-    EVENTS,
-    UPLOADS,
-    Event,
     Period,
     Scene,
-    Upload,
     contents,
     kept,
     kept_sums,
@@ -147,7 +144,7 @@ def test_settling_at_every_step_comes_to_the_same_as_once(
 
 
 @cases(1700)
-@given(uploads=st.lists(UPLOADS, min_size=1, max_size=4), data=st.data())
+@given(uploads=st.lists(SMALL_UPLOADS, min_size=1, max_size=3), data=st.data())
 def test_order_repetition_and_partial_uploads_change_nothing(
     uploads: list[Upload], data: st.DataObject
 ) -> None:
