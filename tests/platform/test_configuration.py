@@ -14,6 +14,7 @@ from nenghao.platform.configuration import ConfigurationResult, ConfiguredItem
 from nenghao.platform.registry import Peer
 from nenghao.platform.store.schema import configuration as history
 from nenghao.platform.store.schema import configured_item, receipt
+from nenghao.standard.energy_checks import Check
 from nenghao.standard.findings import AdviceKind
 from nenghao.standard.messages import read, write
 from nenghao.standard.messages.config_data import ConfigUpload
@@ -50,7 +51,7 @@ def downloaded(world: World, peer: Peer) -> dict[str, Any]:
         return answer
 
 
-def kinds(world: World) -> set[tuple[AdviceKind, str]]:
+def kinds(world: World) -> set[tuple[AdviceKind | Check, str]]:
     with world.store.read() as conn:
         return {(one.kind, one.subject) for one in advice.kept(conn)}
 

@@ -15,13 +15,14 @@ from nenghao.platform.registry import IdentityRefusal
 from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.store.schema import certificate, device, unit
 from nenghao.security.identity import PeerIdentity
+from nenghao.standard.energy_checks import Check
 from nenghao.standard.findings import AdviceKind
 from nenghao.standard.messages.registration import RegistrationRequest
 from nenghao.standard.replies import IllegalFormat
 from tests.platform.world import ADDRESS, STEEL, World, unit_code
 
 
-def kinds(world: World) -> set[tuple[AdviceKind, str]]:
+def kinds(world: World) -> set[tuple[AdviceKind | Check, str]]:
     with world.store.read() as conn:
         return {(one.kind, one.subject) for one in advice.kept(conn)}
 

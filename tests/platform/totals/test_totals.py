@@ -73,7 +73,7 @@ def peer(store: Store) -> Peer:
     return new_peer(store)
 
 
-@pytest.mark.clause("7.3.1", "7.3.2")
+@pytest.mark.clause("7.3.1-2", "7.3.2-1")
 def test_an_answer_includes_every_upload_acknowledged_before(store: Store, peer: Peer) -> None:
     assert elec(asked(store)) == 0
     send(store, peer, [record(100.0)])
