@@ -33,7 +33,7 @@ class GroupEntry(NamedTuple):
 
 GROUPS = {
     "platform": GroupEntry("nenghao.cli.platform", "省级平台：建立、运行、基础数据、查询"),
-    "ca": GroupEntry("nenghao.cli.ca", "数字证书：为端设备签发、列出"),
+    "ca": GroupEntry("nenghao.cli.ca", "数字证书：签发、注册码、续期、吊销、列出"),
     "device": GroupEntry("nenghao.cli.device", "端设备：配置、导入读数、按时上传、队列"),
     "demo": GroupEntry("nenghao.cli.demo", "演示：一个平台和若干模拟用能单位"),
 }

@@ -184,7 +184,8 @@ class PlatformClient:
                 )
         except TimeoutError:
             return Failure(FailureKind.BROKEN, f"{self._timeout:g} 秒内没有收到应答")
-        except httpx.TransportError as error:
+        except (httpx.TransportError, ssl.SSLError) as error:
+            # In TLS 1.3 a refused certificate shows when the answer is read, and httpx lets it by.
             return _unsent(url, error)
         except (httpx.RequestError, httpx.InvalidURL) as error:
             return Failure(FailureKind.FAULT, f"应答无法读取：{error}")
@@ -254,7 +255,7 @@ def _code(value: object) -> str | None:
     return None
 
 
-def _unsent(url: str, error: httpx.TransportError) -> Failure:
+def _unsent(url: str, error: Exception) -> Failure:
     """Whether there was a platform at all: refused connections and TLS trouble say no."""
     host = urlsplit(url).netloc
     tls = _tls_error(error)

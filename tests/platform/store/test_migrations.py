@@ -19,7 +19,10 @@ from nenghao.platform.store.engine import MIGRATIONS, Store
 from nenghao.platform.store.schema import metadata
 
 SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-REFERENCE_TABLES = {"platform_state", "unit", "certificate", "dictionary_row", "audit"}
+REFERENCE_TABLES = {
+    *("platform_state", "unit", "certificate", "dictionary_row", "audit"),
+    *("enrolment", "issuer", "outside_revocation"),
+}
 
 
 def test_an_upgraded_empty_file_is_the_schema(store: Store) -> None:

@@ -3,7 +3,8 @@
 Every large table has the unit's id in its primary key and in every unique key, so that the
 database can be distributed by unit without touching this file. Times are naive China Standard
 Time. What the columns mean to the services is said at each table; how a frame's planes are
-packed is `frames`' business.
+packed is `frames`' business. Tables of one concern that stand in modules of their own
+(`trust_schema` and its like) are imported here, so that `metadata` is complete.
 """
 
 from __future__ import annotations
@@ -16,23 +17,15 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     SmallInteger,
     String,
     Table,
     Text,
 )
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-# BigInteger on SQLite would not be the rowid alias that numbers itself.
-_Number = BigInteger().with_variant(Integer(), "sqlite")
+from nenghao.platform.store import trust_schema as trust_schema
+from nenghao.platform.store.metadata import NUMBER as _Number
+from nenghao.platform.store.metadata import metadata as metadata
 
 platform_state = Table(
     "platform_state",
