@@ -33,8 +33,8 @@ import msgspec
 PREFIX = "NENGHAO_"
 """What an overriding environment variable begins with; the rest is the key in capitals."""
 
-TEST_PREFIX = "NENGHAO_TEST_"
-"""Variables of the test suite, which are nobody's settings and cause no warning."""
+NO_SETTINGS = ("NENGHAO_TEST_", "NENGHAO_CA_PASSPHRASE")
+"""How variables begin that are no settings and cause no warning: of the test suite, a secret."""
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -172,7 +172,7 @@ def _unknown(key: str, keys: Iterable[str]) -> str:
 def _unknown_variables(environ: Iterable[str], keys: Iterable[str]) -> list[str]:
     known = {PREFIX + key.upper() for key in keys}
     ours = (name for name in environ if name.startswith(PREFIX) and name not in known)
-    return sorted(name for name in ours if not name.startswith(TEST_PREFIX))
+    return sorted(name for name in ours if not name.startswith(NO_SETTINGS))
 
 
 def _without_none(kind: Any) -> tuple[Any, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -47,7 +48,14 @@ def certificate(identifiers: list[str], uris: list[str], serial: int = 0xAB12) -
 @pytest.mark.clause("6.1-1")
 def test_unit_device_and_serial_are_read_from_the_certificate() -> None:
     der = certificate([f"NTRCN-{CODE}"], [unit_urn(CODE, 7)])
-    assert identity_of(der) == PeerIdentity(credit_code=CODE, device=7, serial="ab12")
+    assert identity_of(der) == PeerIdentity(
+        credit_code=CODE,
+        device=7,
+        serial="ab12",
+        sha256=hashlib.sha256(der).hexdigest(),
+        not_before=datetime(2026, 1, 1, 8),
+        not_after=datetime(2026, 1, 2, 8),
+    )
 
 
 def test_a_certificate_without_a_device_name_is_device_1() -> None:

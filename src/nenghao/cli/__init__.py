@@ -32,7 +32,7 @@ class GroupEntry(NamedTuple):
 
 GROUPS = {
     "platform": GroupEntry("nenghao.cli.platform", "省级平台：建立、运行、基础数据、查询"),
-    "ca": GroupEntry("nenghao.cli.ca", "数字证书：为端设备签发、列出"),
+    "ca": GroupEntry("nenghao.cli.ca", "数字证书：签发、注册码、续期、吊销、列出"),
     "device": GroupEntry("nenghao.cli.device", "端设备：配置、导入读数、按时上传、队列"),
     "exchange": GroupEntry("nenghao.cli.exchange", "数据交换：账户，以及向省级平台查询（第 7 章）"),
     "exchange account": GroupEntry(

@@ -23,6 +23,7 @@ import typer
 from nenghao.cli import (
     device_collect,
     device_download,
+    device_enrol,
     device_page,
     device_simulate,
     device_status,
@@ -31,7 +32,7 @@ from nenghao.cli import (
 from nenghao.cli.device_home import HomeOption, JsonOption, failures, moment, opened
 from nenghao.clock import china_now
 from nenghao.device import agent as agents
-from nenghao.device import configuration, history, outbox
+from nenghao.device import configuration, history, outbox, renewal
 from nenghao.device.client import PlatformClient
 from nenghao.device.clocks import WallClock
 from nenghao.device.home import DeviceHome, write_file
@@ -257,7 +258,10 @@ async def _once(
     device: DeviceHome, settings: DeviceSettings, store: DeviceStore, at: datetime
 ) -> agents.Summary:
     async with _client(device, settings) as client:
-        return await agents.Agent(device, settings, store, client).run_once(at)
+        summary = await agents.Agent(device, settings, store, client).run_once(at)
+        # certificates are judged by the wall clock, whatever --at says
+        await renewal.renew_if_due(device, settings, client, china_now())
+        return summary
 
 
 async def _serve(device: DeviceHome, store: DeviceStore, begin: datetime | None) -> None:
@@ -272,7 +276,8 @@ async def _serve(device: DeviceHome, store: DeviceStore, begin: datetime | None)
         load=lambda: device.settings(os.environ),
         client_of=lambda now_in_force, on_date: _client(device, now_in_force, on_date),
     )
-    await service.run(stop, (page,))
+    renewing = renewal.companion(lambda in_force: _client(device, in_force), china_now)
+    await service.run(stop, (page, renewing))
 
 
 @app.command()
@@ -318,6 +323,7 @@ def _decide(store: DeviceStore, retry: int | None, discard: int | None) -> None:
             raise output.Failure(f"没有编号为 {discard} 的被拒收批次")
 
 
+app.command("enrol")(device_enrol.enrol)
 app.command("status")(device_status.status)
 app.command("download")(device_download.download)
 app.command("config-download")(device_download.config_download)

@@ -7,8 +7,10 @@ operator keeps is in `platform_reports`, `platform_projects` and `platform_coeff
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
@@ -27,13 +29,14 @@ from nenghao.cli import (
 from nenghao.cli.platform_home import HomeOption, failures, opened
 from nenghao.clock import china_now
 from nenghao.platform import home as homes
-from nenghao.platform import registry
+from nenghao.platform import registry, trust_files, upkeep
 from nenghao.platform.home import Home
 from nenghao.platform.totals import options
 from nenghao.platform.totals.settler import settling
-from nenghao.platform.web import device_api, exchange_api, workers
+from nenghao.platform.web import device_api, enrol_api, exchange_api, workers
 from nenghao.platform.web.endpoint import Platform
 from nenghao.platform.web.server import BindError, Listener
+from nenghao.security.authority import AuthorityLocked
 
 app = typer.Typer(help="省级平台：建立、运行、基础数据、查询", no_args_is_help=True)
 
@@ -59,6 +62,10 @@ def init(
     console_port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="管理控制台的端口，默认 8443")
     ] = None,
+    enrol_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="端设备凭注册码领取证书的端口，默认 0，即不开放"),
+    ] = None,
 ) -> None:
     """建立平台目录：设置、数据库和基础数据、证书签发机构、服务器证书。"""
     given: dict[str, Any] = {
@@ -67,10 +74,11 @@ def init(
         "device_port": device_port,
         "exchange_port": exchange_port,
         "console_port": console_port,
+        "enrol_port": enrol_port,
     }
     values = {key: value for key, value in given.items() if value is not None}
     with failures():
-        made = homes.init(home, values, china_now())
+        made = homes.init(home, values, china_now(), os.environ.get(homes.PASSPHRASE_VARIABLE))
     output.say(f"平台目录已建立：{made.path}")
     output.say(f"设置：{made.settings_file}")
     output.say(f"运行：nenghao platform serve --home {home}")
@@ -88,22 +96,45 @@ def _serve(home: Home) -> None:
     with home.store() as store, store.write() as conn:
         registry.note_registration_settings(conn, home.settings)
         options.note(conn, home.settings)
-    home.renew_server_certificate(now)
+        trust_files.write_trust(conn, home.ca, now)
     if home.settings.exchange_port:
         home.master_key()  # made before there are several workers to make it
+    _keep_server_certificate(home, now)
 
     @contextmanager
     def opened_listeners() -> Iterator[list[Listener]]:
         # In each worker: a store must not be carried across a fork.
-        with home.store() as store, settling(store, china_now):
-            platform = Platform(store, home.settings)
-            yield [device_api.listener(home, platform), *exchange_api.listeners(home, platform)]
+        with (
+            home.store() as store,
+            settling(store, china_now),
+            upkeep.running(home, store, china_now),
+        ):
+            platform = Platform(store, home.settings, china_now, home.authority)
+            yield [
+                device_api.listener(home, platform),
+                *exchange_api.listeners(home, platform),
+                *enrol_api.listeners(home, platform),
+            ]
 
-    places = [device_api.place(home.settings), *exchange_api.place(home.settings)]
+    places = [
+        device_api.place(home.settings),
+        *exchange_api.place(home.settings),
+        *enrol_api.place(home.settings),
+    ]
     try:
         workers.serve(places, home.settings.workers, opened_listeners, partial(_ready, home))
     except (workers.WorkersFailed, BindError) as error:
         raise output.Failure(str(error)) from error
+
+
+def _keep_server_certificate(home: Home, now: datetime) -> None:
+    """A server certificate that holds; one that ends soon will do where the CA is locked."""
+    try:
+        home.renew_server_certificate(now)
+    except AuthorityLocked as locked:
+        if not home.server_chain.exists():
+            raise
+        output.warn(f"{locked}；仍用现有的服务器证书")
 
 
 def _ready(home: Home, listener: Listener) -> None:

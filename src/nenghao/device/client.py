@@ -196,7 +196,8 @@ class PlatformClient:
                 response = await self._http.post(url, content=content, headers=told)
         except TimeoutError:
             return Failure(FailureKind.BROKEN, f"{self._timeout:g} 秒内没有收到应答")
-        except httpx.TransportError as error:
+        except (httpx.TransportError, ssl.SSLError) as error:
+            # In TLS 1.3 a refused certificate shows when the answer is read, and httpx lets it by.
             return _unsent(url, error)
         except (httpx.RequestError, httpx.InvalidURL) as error:
             return Failure(FailureKind.FAULT, f"应答无法读取：{error}")
@@ -272,7 +273,7 @@ def _code(value: object) -> str | None:
     return None
 
 
-def _unsent(url: str, error: httpx.TransportError) -> Failure:
+def _unsent(url: str, error: Exception) -> Failure:
     """Whether there was a platform at all: refused connections and TLS trouble say no."""
     host = urlsplit(url).netloc
     tls = _tls_error(error)
@@ -288,7 +289,7 @@ def _unsent(url: str, error: httpx.TransportError) -> Failure:
     return Failure(FailureKind.BROKEN, f"与平台 {host} 的连接中断：{reason}")
 
 
-def _reason(error: httpx.TransportError, otherwise: str) -> str:
+def _reason(error: Exception, otherwise: str) -> str:
     cause = cause_of(error)
     return reason_of(cause) if cause is not None else str(error) or otherwise
 

@@ -129,7 +129,12 @@ class DeviceHome:
         return DeviceStore.open(self.database)
 
     def context(self, settings: DeviceSettings) -> ssl.SSLContext:
-        """The TLS context that shows the device's certificate and verifies the platform's."""
+        """The TLS context that shows the device's certificate and verifies the platform's.
+
+        A renewal that a crash left in the middle is ended first (`renewal`).
+        """
+        chain, key = self.root / settings.certificate, self.root / settings.private_key
+        finish_pair(chain, key)
         return _context(
             self.root / settings.trust,
             self.root / settings.certificate,
@@ -164,6 +169,25 @@ class DeviceHome:
             yield
         finally:
             os.close(handle)
+
+
+def next_file(path: Path) -> Path:
+    """Where a renewed certificate or key waits to replace the one in place."""
+    return path.with_name(f"{path.name}.next")
+
+
+def finish_pair(chain: Path, key: Path) -> bool:
+    """Put a complete new pair of certificate and key in place, if there is one; whether there was.
+
+    The certificate is written last and renamed last: while it waits, its key is either beside it
+    or in place already.
+    """
+    if not next_file(chain).exists():
+        return False
+    if next_file(key).exists():
+        next_file(key).replace(key)
+    next_file(chain).replace(chain)
+    return True
 
 
 def _try_lock(handle: int) -> bool:

@@ -166,6 +166,10 @@ class Service:
         if self._agent is not None:
             self._agent.send_now()
 
+    def take_up_certificate(self) -> None:
+        """Connect anew: the certificate was renewed."""
+        self._renew.set()
+
     # --- files -----------------------------------------------------------------------------------
 
     def _look_at_files(self) -> set[Path]:

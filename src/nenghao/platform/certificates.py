@@ -6,16 +6,30 @@ still holds is looked up here by its serial, each time. Issuing is `security.aut
 
 from __future__ import annotations
 
-from datetime import datetime
+import hashlib
+import ssl
+from datetime import datetime, timedelta
+from functools import lru_cache
 
-from sqlalchemy import Connection, RowMapping, insert, select
+from sqlalchemy import Connection, RowMapping, insert, select, update
 
+from nenghao.platform import outside
 from nenghao.platform.store.schema import certificate
 from nenghao.security.authority import Issued
 from nenghao.security.identity import PeerIdentity
 
 DEVICE = "device"
 """`purpose` of a certificate that a device shows."""
+
+LISTED_AFTER_END = timedelta(days=60)
+"""So long after its end a revoked certificate stays on the list: two lists' lives."""
+
+
+RENEW_DAYS = 30
+"""From so many days before its end a device renews its certificate; so long both hold."""
+
+MOST_LIVE = 5
+"""Certificates of one device that may hold at a time; a stolen one cannot breed for ever."""
 
 
 def register(conn: Connection, issued: Issued, now: datetime) -> None:
@@ -43,16 +57,85 @@ def register(conn: Connection, issued: Issued, now: datetime) -> None:
 def is_valid(conn: Connection, identity: PeerIdentity) -> bool:
     """Whether the certificate is registered for just this unit and device, and not revoked.
 
-    Its dates were checked when the connection was made.
+    The registered certificate itself is compared, not only its names: nobody else's CA can make
+    another one that passes. For those of outside issuers `outside.is_valid` answers. Dates are the
+    caller's business (`PeerIdentity.has_expired`).
     """
-    query = select(certificate.c.serial).where(
+    if identity.issuer:
+        return outside.is_valid(conn, identity)
+    query = select(certificate.c.pem).where(
         certificate.c.serial == identity.serial,
         certificate.c.purpose == DEVICE,
         certificate.c.credit_code == identity.credit_code,
         certificate.c.device_number == identity.device,
         certificate.c.revoked_at.is_(None),
     )
-    return conn.execute(query).first() is not None
+    pem = conn.execute(query).scalar()
+    if pem is None:
+        return False
+    return not identity.sha256 or identity.sha256 == _sha256_of(pem)
+
+
+@lru_cache(maxsize=8192)
+def _sha256_of(pem: str) -> str:
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
+
+
+def find(conn: Connection, serial: str) -> RowMapping | None:
+    """The registered certificate of ours with a serial number, its PEM included."""
+    query = select(certificate).where(certificate.c.serial == serial)
+    return conn.execute(query).mappings().first()
+
+
+def live(conn: Connection, credit_code: str, device: int, now: datetime) -> list[RowMapping]:
+    """The certificates of a device that hold now, the one that ends last first."""
+    query = (
+        select(certificate)
+        .where(
+            certificate.c.purpose == DEVICE,
+            certificate.c.credit_code == credit_code,
+            certificate.c.device_number == device,
+            certificate.c.revoked_at.is_(None),
+            certificate.c.not_after > now,
+        )
+        .order_by(certificate.c.not_after.desc(), certificate.c.serial)
+    )
+    return list(conn.execute(query).mappings())
+
+
+def revoke(
+    conn: Connection, now: datetime, *, serial: str = "", credit_code: str = ""
+) -> list[RowMapping]:
+    """Revoke one certificate of ours, or all of a unit's; in force from the next request on.
+
+    Gives those that were revoked by this: serial, credit_code, device_number, not_after. Those
+    revoked before stay as they are.
+    """
+    mine = (
+        certificate.c.serial == serial if serial else certificate.c.credit_code == credit_code
+    ) & certificate.c.revoked_at.is_(None)
+    query = select(
+        certificate.c.serial,
+        certificate.c.credit_code,
+        certificate.c.device_number,
+        certificate.c.not_after,
+    ).where(mine)
+    found = list(conn.execute(query.with_for_update()).mappings())
+    conn.execute(update(certificate).where(mine).values(revoked_at=now))
+    return found
+
+
+def revoked(conn: Connection, now: datetime) -> list[tuple[int, datetime]]:
+    """What a revocation list holds: serial and when, of those that have not ended long ago."""
+    query = (
+        select(certificate.c.serial, certificate.c.revoked_at)
+        .where(
+            certificate.c.revoked_at.is_not(None),
+            certificate.c.not_after > now - LISTED_AFTER_END,
+        )
+        .order_by(certificate.c.revoked_at, certificate.c.serial)
+    )
+    return [(int(row.serial, 16), row.revoked_at) for row in conn.execute(query)]
 
 
 def listing(conn: Connection, credit_code: str = "") -> list[RowMapping]:

@@ -3,6 +3,7 @@
     DIR/platform.toml   every setting
         nenghao.db      the database, unless the settings name another
         ca/             the certificate authority with its sealed keys (`security.authority`)
+        ca/clients.pem  the issuers whose certificates devices may show (`trust_files`)
         server/         the certificate and key of the listeners
         exchange/       the master key that the partners' keys are sealed under
 
@@ -17,7 +18,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,16 +27,19 @@ from cryptography import x509
 
 from nenghao import settings as settings_files
 from nenghao.clock import CST
-from nenghao.platform import dictionary, registry
+from nenghao.platform import dictionary, registry, trust_files
 from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.store.engine import Store
 from nenghao.platform.store.postgresql import StoreError
-from nenghao.security.authority import CertificateAuthority
+from nenghao.security.authority import AuthorityError, CertificateAuthority
 from nenghao.security.credentials import write_server
 from nenghao.security.sealing import MasterKey
 
 RENEW_DAYS = 30
 """A server certificate with fewer days left is renewed when the platform starts."""
+
+PASSPHRASE_VARIABLE = "NENGHAO_CA_PASSPHRASE"  # noqa: S105 - its name, no secret
+"""Environment variable that may hold the CA's passphrase."""
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost")
 
@@ -50,6 +54,8 @@ class Home:
 
     path: Path
     settings: PlatformSettings
+    passphrase: str | None = field(default=None, repr=False)
+    """What opens the CA where it was given for this run; else the settings name a file."""
 
     @property
     def settings_file(self) -> Path:
@@ -58,6 +64,16 @@ class Home:
     @property
     def ca(self) -> Path:
         return self.path / "ca"
+
+    @property
+    def client_cas(self) -> Path:
+        """The issuers that a device listener trusts, PEM."""
+        return self.ca / trust_files.CLIENTS
+
+    @property
+    def client_lists(self) -> Path:
+        """A revocation list of each of them, PEM; empty while one of them has none."""
+        return self.ca / trust_files.CLIENTS_LISTS
 
     @property
     def server(self) -> Path:
@@ -121,8 +137,13 @@ class Home:
             store.close()
 
     def authority(self) -> CertificateAuthority:
-        """The certificate authority of the folder."""
-        return CertificateAuthority.open(self.ca)
+        """The certificate authority of the folder; locked where its passphrase is not known."""
+        return CertificateAuthority.open(self.ca, self._passphrase())
+
+    def _passphrase(self) -> str | None:
+        if self.passphrase is not None or not self.settings.ca_passphrase_file:
+            return self.passphrase
+        return read_passphrase(self.path / self.settings.ca_passphrase_file)
 
     def hosts(self) -> list[str]:
         """The names and addresses that the server certificate is for."""
@@ -150,8 +171,25 @@ def settings_file(path: Path) -> Path:
     return path / "platform.toml"
 
 
-def init(path: Path, values: Mapping[str, Any], now: datetime) -> Home:
+def read_passphrase(path: Path) -> str:
+    """The first line of a file that holds the CA's passphrase. Raises HomeError."""
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise HomeError(f"无法读取口令文件 {path}：{error}") from None
+    if not lines or not lines[0]:
+        raise HomeError(f"口令文件 {path} 是空的")
+    if os.name == "posix" and path.stat().st_mode & 0o077:
+        raise HomeError(f"口令文件 {path} 的权限应为 0600")
+    return lines[0]
+
+
+def init(
+    path: Path, values: Mapping[str, Any], now: datetime, passphrase: str | None = None
+) -> Home:
     """Make a platform folder: settings, database with base data, CA, server certificate.
+
+    A CA that `nenghao ca init` made there before is used, opened by `passphrase` if need be.
 
     `values` replace settings' defaults. Raises HomeError when the folder is a platform's already
     (saying what it found), SettingsError for values that do not fit.
@@ -163,14 +201,15 @@ def init(path: Path, values: Mapping[str, Any], now: datetime) -> Home:
             "要改设置请编辑其中的 platform.toml"
         )
     text = settings_files.template(PlatformSettings, values)
-    home = Home(path, _made(values))
+    home = Home(path, _made(values), passphrase)
     home.check_database()
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not home.ca.exists():
-        _make_authority(home.ca, now)
+        make_authority(home.ca, now)
     with home.store() as store, store.write() as conn:
         dictionary.seed(conn)
         registry.note_registration_settings(conn, home.settings)
+        trust_files.write_trust(conn, home.ca, now)
     home.renew_server_certificate(now)
     _write_private(settings_file(path), text)
     return home
@@ -188,7 +227,8 @@ def open_home(
         raise HomeError(
             f"{path} 不是平台目录（没有 platform.toml），请先运行 nenghao platform init"
         )
-    return Home(path, settings_files.load(PlatformSettings, settings_file(path), environ, warn))
+    settings = settings_files.load(PlatformSettings, settings_file(path), environ, warn)
+    return Home(path, settings, environ.get(PASSPHRASE_VARIABLE))
 
 
 def _made(values: Mapping[str, Any]) -> PlatformSettings:
@@ -198,11 +238,19 @@ def _made(values: Mapping[str, Any]) -> PlatformSettings:
         raise settings_files.SettingsError(str(error)) from None
 
 
-def _make_authority(path: Path, now: datetime) -> None:
-    """A whole authority or none: an interrupted one is made anew."""
+def make_authority(
+    path: Path,
+    now: datetime,
+    *,
+    passphrase: str | None = None,
+    root_directory: Path | None = None,
+) -> None:
+    """A whole authority or none: an interrupted one is made anew. Raises AuthorityError."""
+    if path.exists():
+        raise AuthorityError(f"{path} 中已有证书签发机构")
     fresh = path.with_name(f"{path.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
-    CertificateAuthority.create(fresh, now)
+    CertificateAuthority.create(fresh, now, passphrase=passphrase, root_directory=root_directory)
     fresh.rename(path)
 
 

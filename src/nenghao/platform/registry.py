@@ -78,7 +78,7 @@ def register(
     Needs a write transaction. Raises IdentityRefusal when the message names another unit than
     the certificate, IllegalFormat for advice that a setting made strict.
     """
-    _check_certificate(conn, identity, "enterpriseCode")
+    check_certificate(conn, identity, "enterpriseCode")
     if request.enterprise_code != identity.credit_code:
         raise IdentityRefusal([_not_the_certificates("enterpriseCode", request.enterprise_code)])
     odd = list(_advice(request, vocabulary(conn)))
@@ -113,7 +113,7 @@ def identify(
     registered, another's id, another unit's code, a certificate that is not in the register or
     was revoked.
     """
-    _check_certificate(conn, identity, "deviceId")
+    check_certificate(conn, identity, "deviceId")
     findings = []
     found = conn.execute(
         select(unit.c.id, unit.c.code, unit.c.name, unit.c.region, device.c.device_id)
@@ -247,7 +247,8 @@ class _Place:
     upload_time: str
 
 
-def _check_certificate(conn: Connection, identity: PeerIdentity, path: str) -> None:
+def check_certificate(conn: Connection, identity: PeerIdentity, path: str) -> None:
+    """Raise IdentityRefusal naming `path` when the certificate is not, or no longer, good."""
     if not is_valid(conn, identity):
         raise IdentityRefusal([Finding(path, CERTIFICATE_UNKNOWN)])
 

@@ -41,6 +41,17 @@ class PlatformSettings(Struct, frozen=True, kw_only=True):
         Setting("其他应用平台接口（第 7 章）的端口；0 表示不开放这些接口"),
     ] = 9001
     console_port: Annotated[Port, Setting("管理控制台的端口")] = 8443
+    enrol_port: Annotated[
+        Annotated[int, Meta(ge=0, le=65535)],
+        Setting("端设备凭一次性注册码领取证书的端口（不要求客户端证书）；0 表示不开放"),
+    ] = 0
+    ca_passphrase_file: Annotated[
+        str,
+        Setting(
+            "签发机构的口令文件（权限 0600），相对路径以平台目录为准；空表示用密钥文件封存，\n"
+            "或由环境变量 NENGHAO_CA_PASSPHRASE 给出，否则续期和领取证书不可用"
+        ),
+    ] = ""
     database: Annotated[
         str,
         Setting(

@@ -5,19 +5,20 @@ root (pathlen 1) ─┬─ device CA (pathlen 0, clientAuth) ── devices
                   └─ server CA (pathlen 0, serverAuth) ── the platform's listeners
 ```
 Two issuing CAs, because the platform trusts the device CA alone for clients: a server's
-certificate can never pass for a device. All keys are P-256, all signatures ECDSA with SHA-256.
+certificate can never pass for a device. The CAs' keys are P-256, all signatures ECDSA with
+SHA-256; a device's key is P-256 or RSA-2048, or its own (`requests`).
 
-The CA's keys lie encrypted (PKCS#8, AES-256) in its folder; what opens them is a random
-passphrase in the file `seal` of mode 0600 beside them, so no command ever prompts, and a copy
-of the keys without that file is worth nothing. Which certificates exist and which are revoked
-is kept by the platform's register, not here. `now` comes in as China Standard Time when naive.
+How the keys lie encrypted is `ca_keys`' business. The root's key is only needed to make the
+issuing CAs and the root's own list, so it may be kept elsewhere (an offline root); an authority
+whose passphrase was not given is locked: its certificates are there, signing is refused. Which
+certificates exist and which are revoked is kept by the platform's register, not here. `now`
+comes in as China Standard Time when naive.
 """
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -25,18 +26,27 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from nenghao.clock import CST
-from nenghao.security.files import write_public, write_secret
+from nenghao.security import revocations
+from nenghao.security.ca_keys import AuthorityLocked, Seal, is_sealed, is_sealed_by_passphrase
+from nenghao.security.files import write_public
 from nenghao.security.identity import IDENTIFIER_PREFIX, serial_text, unit_urn
+from nenghao.security.leaves import (
+    BACKDATED,
+    Algorithm,
+    PublicKey,
+    Signer,
+    builder,
+    china,
+    key_identifier_of,
+    key_pem,
+    key_usage,
+    make_authority,
+    new_key,
+    pem,
+    utc,
+)
 from nenghao.security.names import AuthorityError, checked_name, cut, host_name
 from nenghao.standard import credit_code as credit_codes
 
@@ -44,15 +54,13 @@ ROOT: Final = "root"
 DEVICE_CA: Final = "device-ca"
 SERVER_CA: Final = "server-ca"
 
-BACKDATED = timedelta(hours=1)
-"""How long before `now` a certificate begins: clocks in plants are not exact."""
 ROOT_DAYS = 20 * 365
 ISSUING_DAYS = 15 * 365
-LIST_DAYS = 30
-"""How long an empty revocation list is valid."""
+LIST_DAYS: Mapping[str, int] = {ROOT: 400, DEVICE_CA: 30, SERVER_CA: 30}
+"""How long a revocation list is valid: the root's is published by hand, once a year."""
 MAXIMUM_DEVICE = 999_999
 
-__all__ = ["AuthorityError", "CertificateAuthority", "Issued"]
+__all__ = ["AuthorityError", "AuthorityLocked", "CertificateAuthority", "Issued"]
 
 
 class Issued(msgspec.Struct, frozen=True):
@@ -68,7 +76,7 @@ class Issued(msgspec.Struct, frozen=True):
     """The issuing CA."""
     root: bytes
     private_key: bytes
-    """PKCS#8, not encrypted."""
+    """PKCS#8, not encrypted; empty when the device made its key itself."""
     credit_code: str = ""
     """Unit of a device's certificate; "" for a server."""
     name: str = ""
@@ -82,63 +90,117 @@ class Issued(msgspec.Struct, frozen=True):
         return self.certificate + self.issuer
 
 
-class _Signer(msgspec.Struct, frozen=True):
-    certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
-
-
 class CertificateAuthority:
     """Root, device CA and server CA in one folder. Make one with `create`, later `open` it."""
 
-    def __init__(self, directory: Path, signers: dict[str, _Signer]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        certificates: Mapping[str, x509.Certificate],
+        keys: Mapping[str, ec.EllipticCurvePrivateKey],
+    ) -> None:
         self.directory = directory
-        self._signers = signers
+        self._certificates = certificates
+        self._keys = keys
 
     @classmethod
-    def create(cls, directory: Path, now: datetime) -> CertificateAuthority:
+    def create(
+        cls,
+        directory: Path,
+        now: datetime,
+        *,
+        passphrase: str | None = None,
+        root_directory: Path | None = None,
+    ) -> CertificateAuthority:
         """Make a new CA in `directory` (the CA's own folder, created with mode 0700).
 
         Writes per authority `NAME.pem`, `NAME.key` and an empty `NAME.crl` for NAME in `root`,
-        `device-ca`, `server-ca`. Raises `AuthorityError` if a CA is there already.
+        `device-ca`, `server-ca`. The keys are sealed by a key file, or by `passphrase`. With
+        `root_directory` the root's key goes there, sealed for itself, and not into `directory`.
+        Raises `AuthorityError` if a CA is there already.
         """
         directory = Path(directory)
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if _seal_path(directory).exists() or any(directory.glob("*.key")):
-            raise AuthorityError(f"{directory} 中已有证书签发机构")
-        begin = _utc(now) - BACKDATED
-        root = _make_authority("能耗在线监测 根 CA", None, None, begin, ROOT_DAYS)
-        signers = {
-            ROOT: root,
-            DEVICE_CA: _make_authority(
-                "能耗在线监测 端设备 CA", root, ExtendedKeyUsageOID.CLIENT_AUTH, begin, ISSUING_DAYS
-            ),
-            SERVER_CA: _make_authority(
-                "能耗在线监测 服务器 CA", root, ExtendedKeyUsageOID.SERVER_AUTH, begin, ISSUING_DAYS
-            ),
-        }
-        passphrase = secrets.token_urlsafe(32).encode()
-        authority = cls(directory, signers)
+        root_directory = directory if root_directory is None else Path(root_directory)
+        for folder in {directory, root_directory}:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if is_sealed(folder) or any(folder.glob("*.key")):
+                raise AuthorityError(f"{folder} 中已有证书签发机构")
+        begin = utc(now) - BACKDATED
+        root = make_authority("能耗在线监测 根 CA", None, None, begin, ROOT_DAYS)
+        signers = {ROOT: root}
+        for name, title in ((DEVICE_CA, "端设备 CA"), (SERVER_CA, "服务器 CA")):
+            signers[name] = make_authority(
+                f"能耗在线监测 {title}", root, _PURPOSE[name], begin, ISSUING_DAYS
+            )
+        seal = Seal.fresh(passphrase)
+        root_seal = seal if root_directory == directory else Seal.fresh(passphrase)
+        authority = cls(
+            directory,
+            {name: signer.certificate for name, signer in signers.items()},
+            {name: signer.key for name, signer in signers.items()},
+        )
+        root_seal.write_key(root_directory / f"{ROOT}.key", root.key)
+        write_public(root_directory / f"{ROOT}.pem", pem(root.certificate))
+        if root_directory != directory:
+            root_seal.write(root_directory)
         for name, signer in signers.items():
-            write_secret(directory / f"{name}.key", _sealed(signer.key, passphrase))
-            write_public(directory / f"{name}.pem", _pem(signer.certificate))
+            if name != ROOT:
+                seal.write_key(directory / f"{name}.key", signer.key)
+            write_public(directory / f"{name}.pem", pem(signer.certificate))
             authority.publish_revocations(name, (), now)
-        write_secret(_seal_path(directory), passphrase)  # last: with it the CA is complete
+        seal.write(directory)  # last: with it the CA is complete
         return authority
 
     @classmethod
-    def open(cls, directory: Path) -> CertificateAuthority:
-        """Open the CA in `directory`. Raises `AuthorityError` when a part is missing or damaged."""
+    def open(cls, directory: Path, passphrase: str | None = None) -> CertificateAuthority:
+        """Open the CA in `directory`; without a `passphrase` that it needs it is locked.
+
+        Raises `AuthorityError` when a part is missing or damaged, or the passphrase is wrong.
+        The root's key may be missing.
+        """
         directory = Path(directory)
+        by_passphrase = is_sealed_by_passphrase(directory)
         try:
-            passphrase = _seal_path(directory).read_bytes()
-            signers = {
-                name: _load(directory, name, passphrase) for name in (ROOT, DEVICE_CA, SERVER_CA)
+            certificates = {
+                name: _certificate(directory, name) for name in (ROOT, DEVICE_CA, SERVER_CA)
             }
+            if by_passphrase and passphrase is None:
+                return cls(directory, certificates, {})
+            seal = Seal.of(directory, passphrase)
+            names = [DEVICE_CA, SERVER_CA]
+            if (directory / f"{ROOT}.key").exists():
+                names.append(ROOT)
+            keys = {name: _key(directory, name, seal, certificates[name]) for name in names}
         except FileNotFoundError as e:
             raise AuthorityError(f"{directory} 中没有完整的证书签发机构：缺少 {e.filename}") from e
-        except (ValueError, TypeError) as e:
-            raise AuthorityError(f"{directory} 中的证书签发机构无法打开：密钥或证书已损坏") from e
-        return cls(directory, signers)
+        except (ValueError, TypeError, KeyError) as e:
+            reason = "口令不对，或密钥或证书已损坏" if by_passphrase else "密钥或证书已损坏"
+            raise AuthorityError(f"{directory} 中的证书签发机构无法打开：{reason}") from e
+        return cls(directory, certificates, keys)
+
+    @classmethod
+    def open_root(cls, root_directory: Path, passphrase: str | None = None) -> CertificateAuthority:
+        """Open a root that is kept apart: it can only publish its own list. Errors as `open`."""
+        directory = Path(root_directory)
+        try:
+            certificates = {ROOT: _certificate(directory, ROOT)}
+            seal = Seal.of(directory, passphrase)
+            keys = {ROOT: _key(directory, ROOT, seal, certificates[ROOT])}
+        except FileNotFoundError as e:
+            raise AuthorityError(f"{directory} 中没有根 CA 的密钥：缺少 {e.filename}") from e
+        except (ValueError, TypeError, KeyError) as e:
+            raise AuthorityError(f"{directory} 中的根 CA 无法打开：口令不对，或已损坏") from e
+        return cls(directory, certificates, keys)
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether nothing can be signed, for want of the passphrase."""
+        return not self._keys
+
+    @property
+    def has_root_key(self) -> bool:
+        """Whether the root itself can sign."""
+        return ROOT in self._keys
 
     @property
     def root_file(self) -> Path:
@@ -147,8 +209,13 @@ class CertificateAuthority:
 
     @property
     def client_ca_file(self) -> Path:
-        """PEM of the device CA alone: the only issuer a device listener trusts."""
+        """PEM of the device CA alone: the only CA of ours that a device listener trusts."""
         return self.directory / f"{DEVICE_CA}.pem"
+
+    @property
+    def root_pem(self) -> bytes:
+        """The root's certificate."""
+        return pem(self._certificates[ROOT])
 
     def issue_device(
         self,
@@ -158,12 +225,16 @@ class CertificateAuthority:
         device: int,
         now: datetime,
         days: int = 1095,
+        *,
+        algorithm: Algorithm = "p256",
+        key: PublicKey | None = None,
     ) -> Issued:
-        """Issue a client certificate with a fresh key to device number `device` of a unit.
+        """Issue a client certificate to device number `device` of a unit.
 
-        `name` is the unit's full name; the subject holds what X.520 has room for. It ends
-        `days` after `now`, at the latest with the CA. Raises `AuthorityError` for an ill-formed
-        code, a blank name or a device number outside 1–999999.
+        For the device's own `key` (of a request that was checked), else for a fresh one of
+        `algorithm`. `name` is the unit's full name; the subject holds what X.520 has room for. It
+        ends `days` after `now`, at the latest with the CA. Raises `AuthorityError` for an
+        ill-formed code, a blank name or a device number outside 1–999999, `AuthorityLocked`.
         """
         if not credit_codes.is_form(credit_code):
             raise AuthorityError("统一社会信用代码格式不合法")
@@ -182,7 +253,7 @@ class CertificateAuthority:
             ]
         )
         urn = x509.UniformResourceIdentifier(unit_urn(credit_code, device))
-        issued = self._issue(DEVICE_CA, subject, [urn], now, days)
+        issued = self._issue(DEVICE_CA, subject, [urn], now, days, algorithm, key)
         return msgspec.structs.replace(
             issued, credit_code=credit_code, name=name, region=region, device=device
         )
@@ -201,26 +272,27 @@ class CertificateAuthority:
         name: str,
         revoked: Iterable[tuple[int, datetime]],
         now: datetime,
-        days: int = LIST_DAYS,
+        days: int = 0,
+        folder: Path | None = None,
     ) -> Path:
-        """Write authority `name`'s revocation list (CRL, PEM) of (serial, when revoked)."""
-        signer = self._signers[name]
-        begin = _utc(now) - BACKDATED
-        builder = (
-            x509.CertificateRevocationListBuilder()
-            .issuer_name(signer.certificate.subject)
-            .last_update(begin)
-            .next_update(begin + BACKDATED + timedelta(days=days))
-            .add_extension(_key_identifier_of(signer), critical=False)
-            # Numbers must rise; seconds do so without a counter to keep.
-            .add_extension(x509.CRLNumber(int(_utc(now).timestamp())), critical=False)
-        )
-        for serial, when in revoked:
-            entry = x509.RevokedCertificateBuilder().serial_number(serial)
-            builder = builder.add_revoked_certificate(entry.revocation_date(_utc(when)).build())
-        path = self.directory / f"{name}.crl"
-        write_public(path, builder.sign(signer.key, hashes.SHA256()).public_bytes(Encoding.PEM))
+        """Write authority `name`'s revocation list (CRL, PEM) of (serial, when revoked).
+
+        It stands in `folder` (the CA's own by default) as `NAME.crl`, for `days` or as long as
+        lists of that CA usually do. Raises `AuthorityLocked`.
+        """
+        path = (folder or self.directory) / f"{name}.crl"
+        before = revocations.read(path)
+        after = 0 if before is None else before.number
+        days = days or LIST_DAYS[name]
+        write_public(path, revocations.build(self._signer(name), revoked, now, days, after))
         return path
+
+    def _signer(self, name: str) -> Signer:
+        key = self._keys.get(name)
+        if key is None:
+            why = "密钥不在本机（离线根）" if self._keys else "密钥以口令封存，需要口令才能签发"
+            raise AuthorityLocked(f"签发机构 {name} 的{why}")
+        return Signer(self._certificates[name], key)
 
     def _issue(
         self,
@@ -229,31 +301,35 @@ class CertificateAuthority:
         names: Sequence[x509.GeneralName],
         now: datetime,
         days: int,
+        algorithm: Algorithm = "p256",
+        own_key: PublicKey | None = None,
     ) -> Issued:
-        signer = self._signers[signer_name]
-        begin = _utc(now) - BACKDATED
-        end = min(_utc(now) + timedelta(days=days), signer.certificate.not_valid_after_utc)
-        if end <= _utc(now):
+        signer = self._signer(signer_name)
+        begin = utc(now) - BACKDATED
+        end = min(utc(now) + timedelta(days=days), signer.certificate.not_valid_after_utc)
+        if end <= utc(now):
             raise AuthorityError("证书有效期为空：签发机构已到期，或有效天数不是正数")
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = None if own_key is not None else new_key(algorithm)
+        public_key = key.public_key() if key is not None else own_key
+        assert public_key is not None  # noqa: S101 - one of the two
         certificate = (
-            _builder(subject, key.public_key(), begin, end)
+            builder(subject, public_key, begin, end)
             .issuer_name(signer.certificate.subject)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_key_usage(digital_signature=True), critical=True)
+            .add_extension(key_usage(digital_signature=True), critical=True)
             .add_extension(x509.ExtendedKeyUsage([_PURPOSE[signer_name]]), critical=False)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
-            .add_extension(_key_identifier_of(signer), critical=False)
+            .add_extension(key_identifier_of(signer.certificate), critical=False)
             .sign(signer.key, hashes.SHA256())
         )
         return Issued(
             serial=serial_text(certificate.serial_number),
-            not_before=_china(certificate.not_valid_before_utc),
-            not_after=_china(certificate.not_valid_after_utc),
-            certificate=_pem(certificate),
-            issuer=_pem(signer.certificate),
-            root=_pem(self._signers[ROOT].certificate),
-            private_key=key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+            not_before=china(certificate.not_valid_before_utc),
+            not_after=china(certificate.not_valid_after_utc),
+            certificate=pem(certificate),
+            issuer=pem(signer.certificate),
+            root=self.root_pem,
+            private_key=b"" if key is None else key_pem(key),
         )
 
 
@@ -263,103 +339,14 @@ _PURPOSE = {
 }
 
 
-def _make_authority(
-    name: str,
-    parent: _Signer | None,
-    purpose: ObjectIdentifier | None,
-    begin: datetime,
-    days: int,
-) -> _Signer:
-    """A CA certificate: the root without `parent`, else an issuing CA for one `purpose` only."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    # The suffix keeps two platforms' authorities apart where both names lie in one trust store.
-    common_name = f"{name} {secrets.token_hex(4)}"
-    subject = x509.Name(
-        [
-            x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
-            x509.NameAttribute(NameOID.COMMON_NAME, common_name),
-        ]
-    )
-    builder = (
-        _builder(subject, key.public_key(), begin, begin + BACKDATED + timedelta(days=days))
-        .issuer_name(parent.certificate.subject if parent else subject)
-        .add_extension(
-            x509.BasicConstraints(ca=True, path_length=0 if parent else 1), critical=True
-        )
-        .add_extension(_key_usage(signs_certificates=True), critical=True)
-    )
-    if purpose is not None:
-        builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
-    if parent is not None:
-        builder = builder.add_extension(_key_identifier_of(parent), critical=False)
-    signing_key = parent.key if parent else key
-    return _Signer(builder.sign(signing_key, hashes.SHA256()), key)
+def _certificate(directory: Path, name: str) -> x509.Certificate:
+    return x509.load_pem_x509_certificate((directory / f"{name}.pem").read_bytes())
 
 
-def _builder(
-    subject: x509.Name, public_key: ec.EllipticCurvePublicKey, begin: datetime, end: datetime
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .public_key(public_key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(begin)
-        .not_valid_after(end)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
-    )
-
-
-def _key_identifier_of(signer: _Signer) -> x509.AuthorityKeyIdentifier:
-    """The authority key identifier that VERIFY_X509_STRICT asks for: the signer's SKI."""
-    identifier = signer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier.value)
-
-
-def _key_usage(
-    *, digital_signature: bool = False, signs_certificates: bool = False
-) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=digital_signature,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _seal_path(directory: Path) -> Path:
-    return directory / "seal"
-
-
-def _sealed(key: ec.EllipticCurvePrivateKey, passphrase: bytes) -> bytes:
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase))
-
-
-def _load(directory: Path, name: str, passphrase: bytes) -> _Signer:
-    certificate = x509.load_pem_x509_certificate((directory / f"{name}.pem").read_bytes())
-    key = load_pem_private_key((directory / f"{name}.key").read_bytes(), passphrase)
-    if (
-        not isinstance(key, ec.EllipticCurvePrivateKey)
-        or key.public_key() != certificate.public_key()
-    ):
+def _key(
+    directory: Path, name: str, seal: Seal, certificate: x509.Certificate
+) -> ec.EllipticCurvePrivateKey:
+    key = seal.read_key(directory / f"{name}.key")
+    if key.public_key() != certificate.public_key():
         raise ValueError(f"{name}: key and certificate do not belong together")
-    return _Signer(certificate, key)
-
-
-def _pem(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(Encoding.PEM)
-
-
-def _utc(moment: datetime) -> datetime:
-    """A naive moment is China Standard Time; certificates count in UTC, by the second."""
-    aware = moment.replace(tzinfo=CST) if moment.tzinfo is None else moment
-    return aware.astimezone(UTC).replace(microsecond=0)
-
-
-def _china(moment: datetime) -> datetime:
-    return moment.astimezone(CST).replace(tzinfo=None)
+    return key

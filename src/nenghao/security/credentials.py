@@ -20,7 +20,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
@@ -45,15 +45,18 @@ def write_credentials(out_dir: Path, issued: Issued, unit_json: Mapping[str, obj
     | device.p12 | leaf, issuing CA, key | 0600 |
     | device.p12.password | its password, no newline | 0600 |
     | unit.json | `unit_json` (code, name, region, regionName, device) | 0644 |
+
+    Without a key (the device made it itself) only device.pem, ca.pem and unit.json.
     """
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
-    password = secrets.token_urlsafe(24)
-    write_secret(out_dir / "device.key", issued.private_key)
+    if issued.private_key:
+        password = secrets.token_urlsafe(24)
+        write_secret(out_dir / "device.key", issued.private_key)
+        write_secret(out_dir / "device.p12", pkcs12_of(issued, password))
+        write_secret(out_dir / "device.p12.password", password.encode("ascii"))
     write_public(out_dir / "device.pem", issued.chain)
     write_public(out_dir / "ca.pem", issued.root)
-    write_secret(out_dir / "device.p12", pkcs12_of(issued, password))
-    write_secret(out_dir / "device.p12.password", password.encode("ascii"))
     text = json.dumps(dict(unit_json), ensure_ascii=False, indent=2)
     write_public(out_dir / "unit.json", text.encode() + b"\n")
 
@@ -74,8 +77,8 @@ def write_server(out_dir: Path, issued: Issued) -> tuple[Path, Path]:
 def pkcs12_of(issued: Issued, password: str) -> bytes:
     """Leaf, issuing CA and key as PKCS#12 under `password`; see the module for the cipher."""
     key = load_pem_private_key(issued.private_key, None)
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise TypeError("our authority issues P-256 keys only")
+    if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+        raise TypeError("our authority issues P-256 and RSA keys only")
     encryption = (
         PrivateFormat.PKCS12.encryption_builder()
         .kdf_rounds(KDF_ROUNDS)

@@ -8,18 +8,22 @@ platform's register on every request. What our CA writes (`security.authority`):
 - URI SAN `urn:nenghao:unit:<credit code>:device:<n>`: the device (端设备) of that unit.
 
 A certificate without the URI is device 1 of its unit, since an outside CA does not know our
-numbering (docs/decisions 5).
+numbering (docs/decisions 5). Where an outside CA writes the credit code is a rule per issuer:
+`issuers`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
+from datetime import datetime
 from functools import lru_cache
 
 import msgspec
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from nenghao.security.leaves import china
 from nenghao.standard import credit_code as credit_codes
 
 IDENTIFIER_PREFIX = "NTRCN-"
@@ -42,6 +46,17 @@ class PeerIdentity(msgspec.Struct, frozen=True):
     """Number of the device within its unit, from 1."""
     serial: str
     """Serial number of the certificate, lower-case hex without leading zeros."""
+    sha256: str = ""
+    """Hex digest of the certificate (DER): another one with the same names and serial is not it."""
+    issuer: str = ""
+    """SHA-256 of the outside issuer's certificate, hex; "" for one of our own CA."""
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    """Both in China Standard Time."""
+
+    def has_expired(self, now: datetime) -> bool:
+        """Whether it ended meanwhile: a connection may be older than that."""
+        return self.not_after is not None and now > self.not_after
 
 
 def unit_urn(credit_code: str, device: int) -> str:
@@ -69,14 +84,27 @@ def identity_of(der: bytes) -> PeerIdentity:
                 NameOID.ORGANIZATION_IDENTIFIER
             )
         ]
+    except (ValueError, TypeError) as e:
+        raise IdentityError("证书无法解析") from e
+    return identity_with(certificate, der, _credit_code(codes))
+
+
+def identity_with(
+    certificate: x509.Certificate, der: bytes, credit_code: str, issuer: str = ""
+) -> PeerIdentity:
+    """The identity of a certificate whose credit code is known. Raises `IdentityError`."""
+    try:
         uris = _uris(certificate)
     except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as e:
         raise IdentityError("证书无法解析") from e
-    credit_code = _credit_code(codes)
     return PeerIdentity(
         credit_code=credit_code,
         device=_device(credit_code, uris),
         serial=serial_text(certificate.serial_number),
+        sha256=hashlib.sha256(der).hexdigest(),
+        issuer=issuer,
+        not_before=china(certificate.not_valid_before_utc),
+        not_after=china(certificate.not_valid_after_utc),
     )
 
 

@@ -20,18 +20,10 @@ from nenghao.platform.store.schema import metadata
 
 SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 REFERENCE_TABLES = {
-    "platform_state",
-    "unit",
-    "certificate",
-    "dictionary_row",
-    "audit",
-    "exchange_account",
-    "exchange_key",
-    "exchange_nonce",
-    "exchange_count",
-    "roll_up",
-    "coefficient",
-    "project",
+    *("platform_state", "unit", "certificate", "dictionary_row", "audit"),
+    *("exchange_account", "exchange_key", "exchange_nonce", "exchange_count"),
+    *("roll_up", "coefficient", "project"),
+    *("enrolment", "issuer", "outside_revocation"),
 }
 
 

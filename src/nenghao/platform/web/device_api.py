@@ -17,16 +17,26 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from nenghao.platform import configuration, dictionary, download, intake, journal, registry
+from nenghao.platform import (
+    configuration,
+    dictionary,
+    download,
+    enrolment,
+    intake,
+    journal,
+    registry,
+)
 from nenghao.platform.bulk import read_upload
 from nenghao.platform.home import Home
 from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.web import openapi
 from nenghao.platform.web.encodings import ZSTD
 from nenghao.platform.web.endpoint import MEGABYTE, Call, Interface, Platform, endpoint
+from nenghao.platform.web.enrol_messages import handed_over, renewal_request
 from nenghao.platform.web.limits import Limits
 from nenghao.platform.web.server import Listener
 from nenghao.security.contexts import renewing_server_context
+from nenghao.security.enrolment import RENEW_PATH
 from nenghao.standard.messages import Acknowledgement, read, write
 from nenghao.standard.messages.base_data import BaseDataRequest
 from nenghao.standard.messages.config_data import ConfigDownloadRequest, ConfigUpload
@@ -108,6 +118,15 @@ def download_energy(platform: Platform, call: Call) -> bytes:
         return write(download.energy(conn, peer, request, platform.settings.download_page_size))
 
 
+def renew(platform: Platform, call: Call) -> bytes:
+    """Ours (docs/certificates.md): a new certificate for the holder of one that is still valid."""
+    asked = renewal_request(call.body)
+    authority = platform.authority()
+    with platform.store.write() as conn:
+        issued = enrolment.renew(conn, authority, call.identity, asked.csr, call.now, call.address)
+    return handed_over(issued)
+
+
 INTERFACES: Mapping[str, Interface] = {
     "/": Interface(register, identity_field="enterpriseCode"),
     "/downloadBaseData": Interface(base_data),
@@ -117,15 +136,18 @@ INTERFACES: Mapping[str, Interface] = {
     "/downloadConfigData": Interface(download_configuration),
     "/downloadEnergyData": Interface(download_energy),
 }
-"""The device interfaces: another method than POST is 405. Beside them stands only their description
-(`openapi`); any other path is 404."""
+"""What the standard has the device listener answer; another method than POST is 405."""
+
+EXTENSIONS: Mapping[str, Interface] = {RENEW_PATH: Interface(renew, identity_field="csr")}
+"""What it answers beside that, under a name of our own (1-1); beside them stands only their
+description (`openapi`). Any other path is 404."""
 
 
 def device_app(platform: Platform) -> Starlette:
     """The application of the device listener."""
     routes = [
         Route(path, endpoint(platform, interface), methods=["POST"])
-        for path, interface in INTERFACES.items()
+        for path, interface in (*INTERFACES.items(), *EXTENSIONS.items())
     ]
     routes += openapi.routes(openapi.device_document())
     app = Starlette(routes=routes, exception_handlers={404: not_found, 405: not_allowed})
@@ -151,14 +173,22 @@ def place(settings: PlatformSettings) -> Listener:
 
 
 def listener(home: Home, platform: Platform) -> Listener:
-    """The device listener of a platform: mutual TLS, the device CA alone trusted (6.1-1)."""
+    """The device listener of a platform: mutual TLS (6.1-1).
+
+    Trusted are the device CA and the outside issuers that were taken in, and no root.
+    """
     settings = platform.settings
-    client_ca = home.authority().client_ca_file
     return replace(
         place(settings),
         app=device_app(platform),
         ssl_factory=partial(
-            renewing_server_context, home.server_chain, home.server_key, client_ca, _not_taken_up
+            renewing_server_context,
+            home.server_chain,
+            home.server_key,
+            home.client_cas,
+            _not_taken_up,
+            home.client_lists,
+            platform.clock,
         ),
         limits=limits_of(settings),
     )

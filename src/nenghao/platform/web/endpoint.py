@@ -24,14 +24,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from nenghao.clock import china_now
-from nenghao.platform import audit, journal, registry
+from nenghao.platform import audit, journal, outside, registry
 from nenghao.platform.registry import IdentityRefusal
 from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.store.engine import Store
 from nenghao.platform.web.bodies import BODY_ROOM, too_large_text
 from nenghao.platform.web.encodings import IDENTITY, Arrived, TooLarge, encoding_of
 from nenghao.platform.web.limits import BodyRoom
-from nenghao.platform.web.protocol import BodyBudgetExceeded, IdentityError, peer_identity
+from nenghao.platform.web.protocol import BodyBudgetExceeded, IdentityError, peer_certificate
+from nenghao.security.authority import AuthorityLocked, CertificateAuthority
 from nenghao.security.identity import PeerIdentity
 from nenghao.standard.findings import Finding
 from nenghao.standard.messages import Acknowledgement, write
@@ -62,8 +63,11 @@ class Platform:
         store: Store,
         settings: PlatformSettings,
         clock: Callable[[], datetime] = china_now,
+        authority: Callable[[], CertificateAuthority] | None = None,
     ) -> None:
+        """`authority` opens the CA for renewals and enrolments; without it there are none."""
         self.store = store
+        self._authority = authority
         self.settings = settings
         self.clock = clock
         self.limiter = CapacityLimiter(settings.worker_threads)
@@ -71,6 +75,13 @@ class Platform:
         """Apart for large bodies: a few at a time, since each takes many times its size while it
         is worked on, and small ones never wait behind them."""
         self.body_limit = settings.body_limit_mb * MEGABYTE
+
+    def authority(self) -> CertificateAuthority:
+        """The CA, opened. Raises `AuthorityLocked` where it cannot sign."""
+        opened = None if self._authority is None else self._authority()
+        if opened is None or opened.is_locked:
+            raise AuthorityLocked("签发机构未解锁")
+        return opened
 
     def limiter_for(self, size: int) -> CapacityLimiter:
         """What a body of `size` bytes, unpacked, waits for."""
@@ -219,9 +230,11 @@ def _serve(
     """In a worker thread: the service's answer, or the refusal that its exception stands for."""
     path, address = request.url.path, _address(request)
     try:
-        identity = peer_identity(request.scope)
+        identity = _identity(platform, request, now)
     except IdentityError as error:
         return _foreign(platform, interface, path, now, address, str(error))
+    except (SQLAlchemyError, sqlite3.Error):
+        return _refused(DatabaseFault(reference=_logged("数据库故障", path, "")))
     call = Call(identity, path, arrived.raw, now, address, arrived.encoding, arrived.raw)
     try:
         if arrived.encoding != IDENTITY:
@@ -237,12 +250,27 @@ def _serve(
     except Refusal as refusal:
         reply = _refused(refusal)
         log.error("平台故障", path=path, text=refusal.text, exc_info=True)
+    except AuthorityLocked:
+        reply = _refused(PlatformFault(reference=_logged("签发机构未解锁", path, call.actor)))
     except (SQLAlchemyError, sqlite3.Error):
         reply = _refused(DatabaseFault(reference=_logged("数据库故障", path, call.actor)))
     except Exception:
         reply = _refused(PlatformFault(reference=_logged("未预料的错误", path, call.actor)))
     reply.told["unit"] = call.actor
     return reply
+
+
+def _identity(platform: Platform, request: Request, now: datetime) -> PeerIdentity:
+    """Whom the client's certificate speaks for, if it still does: connections outlive their dates.
+
+    Raises IdentityError.
+    """
+    der = peer_certificate(request.scope)
+    with platform.store.read() as conn:
+        identity = outside.identity(conn, der)
+    if identity.has_expired(now):
+        raise IdentityError("证书已过期")
+    return identity
 
 
 def _address(request: Request) -> str:

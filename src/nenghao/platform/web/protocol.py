@@ -7,10 +7,8 @@ nothing else, and an answer never crosses a body that is still being sent.
 
 What the application sees:
 
-- `peer_identity(scope)`: unit and device of the certificate (the DER lies in
-  `scope["state"][PEER_CERTIFICATE]`);
-- `receive()` gives the body in one message, or raises `BodyBudgetExceeded` when it could not be
-  held (to be answered E1001 稍后重试).
+- `peer_certificate(scope)`, DER, and `peer_identity(scope)`: unit and device in it;
+- `receive()`: the whole body, or `BodyBudgetExceeded` where it found no room (E1001 稍后重试).
 
 What it never sees: bodies over the limit (HTTP 413), ill-formed HTTP (400), headers without end
 (431), and clients that are cut off for being slow. Numbers are in `web.limits`.
@@ -48,6 +46,7 @@ __all__ = [
     "GuardedProtocol",
     "IdentityError",
     "Limits",
+    "peer_certificate",
     "peer_identity",
 ]
 
@@ -61,15 +60,15 @@ log = structlog.get_logger(__name__)
 
 
 def peer_identity(scope: Mapping[str, Any]) -> PeerIdentity:
-    """Unit, device and serial of the client's certificate in an ASGI scope.
+    """Whom the client's certificate names, were it our CA's. Raises `IdentityError`."""
+    return identity_of(peer_certificate(scope))
 
-    The handshake has verified the certificate against the device CA; the register still has to
-    be asked for its serial. Raises `IdentityError` without a certificate or an identity in it.
-    """
-    der = scope.get("state", {}).get(PEER_CERTIFICATE)
-    if not der:
-        raise IdentityError("请求没有客户端证书")
-    return identity_of(der)
+
+def peer_certificate(scope: Mapping[str, Any]) -> bytes:
+    """The client's certificate in an ASGI scope, DER. Raises `IdentityError` without one."""
+    if der := scope.get("state", {}).get(PEER_CERTIFICATE):
+        return bytes(der)
+    raise IdentityError("请求没有客户端证书")
 
 
 class _Incoming:

@@ -31,8 +31,8 @@ def show(desk: Desk, visit: Visit) -> Page:
         _table(chain, visit.now),
         tag("h2", "验证平台用的根证书"),
         _table(trust, visit.now),
-        tag("p", "证书由省级平台的运维人员签发；更换时把新文件放入端设备目录的 credentials，"
-            "然后重新启动端设备。", class_="dull"),
+        tag("p", "到期前 30 天起自动向平台续期；平台不支持时由其运维人员签发，把新文件放入"
+            "端设备目录的 credentials，然后重新启动端设备。", class_="dull"),
     )  # fmt: skip
     return Page("证书", body)
 
