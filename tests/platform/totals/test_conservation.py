@@ -1,7 +1,8 @@
 """Nothing is lost or counted twice: totals and sums after whatever may happen to uploads.
 
 Each scene is held against an independent, naive implementation (`tests.standard.naive_energy`).
-Together the properties of this module are tried on 2,000 cases and more; `make soak` tries more.
+Together with those of `test_conservation_in_memory` the properties are tried on 2,000 cases and more;
+`make soak` tries more.
 """
 
 from __future__ import annotations
@@ -9,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nenghao.platform.registry import Peer
 from nenghao.platform.store.engine import Store
-from tests.platform.totals.events import EVENTS, SMALL_UPLOADS, UPLOADS, Event, Upload
-from tests.platform.totals.in_memory import Frames, sums_of_frames
+from tests.platform.totals.conserving import cases, conserved
+from tests.platform.totals.events import EVENTS, UPLOADS, Event, Upload
 from tests.platform.totals.scenes import (
-    Period,
     Scene,
     contents,
     kept,
@@ -30,7 +30,6 @@ from tests.platform.world import fill
 from tests.postgres import Server
 
 Stage = tuple[Store, list[Peer]]
-Sums = dict[tuple[Period, str, str], list[int]]
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +50,6 @@ def staged(url: str) -> Iterator[Stage]:
     store.close()
 
 
-def cases(number: int) -> settings:
-    return settings(
-        deadline=None,
-        max_examples=number,
-        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-    )
-
-
 def check(scene: Scene) -> None:
     """Totals are the naive ones, and every sum is that of the units it names."""
     expected = scene.expected()
@@ -71,30 +62,6 @@ def check(scene: Scene) -> None:
     assert {one for one, *_ in sums} == everything.keys()
     for period, row in everything.items():
         conserved(sums, period, row)
-
-
-def conserved(sums: Sums, period: Period, everything: list[int]) -> None:
-    """Σ counties = Σ cities = Σ provinces = Σ industry subtrees = Σ base, for one period.
-
-    With the counties go units that gave no more than a city, with the industries those that gave
-    none.
-    """
-    rows = {(region, of): row for (its, region, of), row in sums.items() if its == period}
-    base = {cell: row for cell, row in rows.items() if not cell[0].endswith("*")}
-    regions = {region[:-1]: row for (region, industry), row in rows.items() if industry == "*"}
-    industries = {industry[:-1]: row for (region, industry), row in rows.items() if region == "*"}
-    in_cities = [row for (region, _), row in base.items() if region.endswith("00")]
-    in_none = [row for (_, industry), row in base.items() if not industry]
-    for level in (
-        list(base.values()),
-        [regions[""]],
-        [row for digits, row in regions.items() if len(digits) == 2],
-        [row for digits, row in regions.items() if len(digits) == 4],
-        [row for digits, row in regions.items() if len(digits) == 6] + in_cities,
-        [row for letters, row in industries.items() if len(letters) == 1] + in_none,
-        [row for letters, row in industries.items() if len(letters) == 3] + in_none,
-    ):
-        assert [sum(column) for column in zip(*level, strict=True)] == everything
 
 
 def play(stage: Stage, events: list[Event]) -> None:
@@ -141,30 +108,3 @@ def test_settling_at_every_step_comes_to_the_same_as_once(
                 scene.settle()
         scene.settle()
         assert contents(scene.conn) == once
-
-
-@cases(1700)
-@given(uploads=st.lists(SMALL_UPLOADS, min_size=1, max_size=3), data=st.data())
-def test_order_repetition_and_partial_uploads_change_nothing(
-    uploads: list[Upload], data: st.DataObject
-) -> None:
-    """Without a database: frames, arithmetic and sums as intake and settling put them together."""
-    straight = Frames()
-    for number, upload in enumerate(uploads):
-        straight.take(upload, number)
-    again = list(enumerate(uploads))
-    for number, upload in data.draw(st.lists(st.sampled_from(again), max_size=3)):
-        some = data.draw(st.integers(1, len(upload.records)))
-        last = {
-            (one.data_code, one.stat_type, one.stat_date, one.input_type == 5): one
-            for one in upload.records
-        }
-        again.append((number, Upload(upload.unit, tuple(last.values())[:some])))
-    crooked = Frames()
-    for number, upload in data.draw(st.permutations(again)):
-        crooked.take(upload, number)
-    assert crooked.planes == straight.planes
-    totals, sums = sums_of_frames(straight)
-    assert totals == straight.expected()
-    for period, row in sums_of(totals, "*", "*").items():
-        conserved(sums, period, row)
