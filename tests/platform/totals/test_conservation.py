@@ -1,8 +1,8 @@
 """Nothing is lost or counted twice: totals and sums after whatever may happen to uploads.
 
 Each scene is held against an independent, naive implementation (`tests.standard.naive_energy`).
-Together with those of `test_conservation_in_memory` the properties are tried on 2,000 cases and more;
-`make soak` tries more.
+Together with those of `test_conservation_in_memory` the properties are tried on 2,000 cases and
+more; `make soak` tries more.
 """
 
 from __future__ import annotations
