@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,7 +22,7 @@ from nenghao.cli.platform_home import (
     opened_store,
 )
 from nenghao.clock import china_now
-from nenghao.platform import audit, certificates, registry
+from nenghao.platform import audit, certificates, registry, sm2_home
 from nenghao.platform.dictionary import Vocabulary, vocabulary
 from nenghao.security.credentials import write_credentials
 from nenghao.standard import credit_code
@@ -51,13 +51,19 @@ def issue(
         str, typer.Option("--region-name", help="行政区划名称，默认查基础数据", metavar="NAME")
     ] = "",
     days: Annotated[int, typer.Option("--days", help="有效天数", min=1, max=3650)] = 1095,
+    algorithm: Annotated[
+        Literal["p256", "sm2"],
+        typer.Option("--algorithm", help="密钥的算法；sm2 用于国密端口，需要 openssl 命令"),
+    ] = "p256",
 ) -> None:
     """为一台端设备签发证书，登记并写入 OUT。"""
     _check_form(code, name, region)
     now = china_now()
     with failures():
         platform = opened(home)
-        issued = platform.authority().issue_device(code, name, region, device, now, days)
+        sm2 = algorithm == "sm2"
+        authority = sm2_home.authority(platform, now) if sm2 else platform.authority()
+        issued = authority.issue_device(code, name, region, device, now, days)
         out.mkdir(parents=True, exist_ok=True)
         with platform.store() as store, store.write() as conn:
             found = _region_name(vocabulary(conn), region, region_name)

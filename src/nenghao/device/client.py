@@ -13,7 +13,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -25,7 +25,9 @@ from nenghao.device.encoding import ContentEncoding, compressor
 from nenghao.device.events import Done, Failure, FailureKind, Registered, Registration, VersionsRead
 from nenghao.device.home import Unit
 from nenghao.device.reasons import cause_of, reason_of
+from nenghao.device.sm_http import SmHttpTransport
 from nenghao.device.urls import BadAddress, read_url
+from nenghao.device.way_out import BoundTransport
 from nenghao.standard import replies
 from nenghao.standard.messages import Answer, codec, write
 from nenghao.standard.messages.base_data import BaseDataRequest
@@ -33,6 +35,9 @@ from nenghao.standard.messages.config_data import ConfigDownloadAnswer, ConfigDo
 from nenghao.standard.messages.energy_data import EnergyDownloadAnswer, EnergyDownloadRequest
 from nenghao.standard.messages.registration import RegistrationAnswer, RegistrationRequest
 from nenghao.standard.messages.version_check import VersionAnswer, VersionRequest
+
+if TYPE_CHECKING:
+    from nenghao.security.sm_tls import SmContext
 
 A = TypeVar("A", bound=Answer)
 
@@ -81,25 +86,29 @@ class PlatformClient:
     Exactly one of `context` and `transport` is given; `timeout` is in seconds. With a
     `content_encoding` uploads are compressed; everything else is small. `on_date` hears
     what the platform's clock shows (the `Date` of its answers), in China Standard Time.
+    With `leave_by` connections leave by that interface or address alone (`way_out`).
     """
 
     def __init__(
         self,
         *,
         timeout: float,
-        context: ssl.SSLContext | None = None,
+        context: ssl.SSLContext | SmContext | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         content_encoding: ContentEncoding = "identity",
         on_date: Callable[[datetime], None] | None = None,
+        leave_by: str = "",
     ) -> None:
         if transport is None:
             if context is None or context.verify_mode is not ssl.CERT_REQUIRED:
                 raise ValueError("a context that verifies the platform is needed")
-            transport = httpx.AsyncHTTPTransport(
-                verify=context,
-                trust_env=False,
-                limits=httpx.Limits(max_connections=1, keepalive_expiry=KEEP_SECONDS),
-            )
+            limits = httpx.Limits(max_connections=1, keepalive_expiry=KEEP_SECONDS)
+            if not isinstance(context, ssl.SSLContext):
+                transport = SmHttpTransport(context, limits, leave_by)
+            elif leave_by:
+                transport = BoundTransport(context, limits, leave_by)
+            else:
+                transport = httpx.AsyncHTTPTransport(verify=context, trust_env=False, limits=limits)
         self._timeout = timeout
         self._content_encoding = content_encoding
         self._compress = compressor(content_encoding)
@@ -196,7 +205,8 @@ class PlatformClient:
                 response = await self._http.post(url, content=content, headers=told)
         except TimeoutError:
             return Failure(FailureKind.BROKEN, f"{self._timeout:g} 秒内没有收到应答")
-        except httpx.TransportError as error:
+        except (httpx.TransportError, ssl.SSLError) as error:
+            # In TLS 1.3 a refused certificate shows when the answer is read, and httpx lets it by.
             return _unsent(url, error)
         except (httpx.RequestError, httpx.InvalidURL) as error:
             return Failure(FailureKind.FAULT, f"应答无法读取：{error}")
@@ -272,7 +282,7 @@ def _code(value: object) -> str | None:
     return None
 
 
-def _unsent(url: str, error: httpx.TransportError) -> Failure:
+def _unsent(url: str, error: Exception) -> Failure:
     """Whether there was a platform at all: refused connections and TLS trouble say no."""
     host = urlsplit(url).netloc
     tls = _tls_error(error)
@@ -288,7 +298,7 @@ def _unsent(url: str, error: httpx.TransportError) -> Failure:
     return Failure(FailureKind.BROKEN, f"与平台 {host} 的连接中断：{reason}")
 
 
-def _reason(error: httpx.TransportError, otherwise: str) -> str:
+def _reason(error: Exception, otherwise: str) -> str:
     cause = cause_of(error)
     return reason_of(cause) if cause is not None else str(error) or otherwise
 

@@ -70,7 +70,13 @@ def identity_of(der: bytes) -> PeerIdentity:
             )
         ]
         uris = _uris(certificate)
-    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as e:
+    except (
+        ValueError,
+        TypeError,
+        x509.InvalidVersion,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+    ) as e:
         raise IdentityError("证书无法解析") from e
     credit_code = _credit_code(codes)
     return PeerIdentity(

@@ -32,6 +32,7 @@ REFERENCE_TABLES = {
     "roll_up",
     "coefficient",
     "project",
+    *("operator", "operator_session", "audit_link"),
 }
 
 

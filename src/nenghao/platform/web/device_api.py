@@ -17,7 +17,15 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from nenghao.platform import configuration, dictionary, download, intake, journal, registry
+from nenghao.platform import (
+    configuration,
+    dictionary,
+    download,
+    intake,
+    item_limit,
+    journal,
+    registry,
+)
 from nenghao.platform.bulk import read_upload
 from nenghao.platform.home import Home
 from nenghao.platform.settings import PlatformSettings
@@ -25,12 +33,13 @@ from nenghao.platform.web import openapi
 from nenghao.platform.web.encodings import ZSTD
 from nenghao.platform.web.endpoint import MEGABYTE, Call, Interface, Platform, endpoint
 from nenghao.platform.web.limits import Limits
+from nenghao.platform.web.refused_handshakes import RefusedHandshakes
 from nenghao.platform.web.server import Listener
 from nenghao.security.contexts import renewing_server_context
 from nenghao.standard.messages import Acknowledgement, read, write
 from nenghao.standard.messages.base_data import BaseDataRequest
 from nenghao.standard.messages.config_data import ConfigDownloadRequest, ConfigUpload
-from nenghao.standard.messages.energy_data import EnergyDownloadRequest
+from nenghao.standard.messages.energy_data import EnergyDownloadRequest, columns_of
 from nenghao.standard.messages.registration import RegistrationRequest
 from nenghao.standard.messages.version_check import VersionAnswer, VersionRequest
 
@@ -70,6 +79,10 @@ def upload_configuration(platform: Platform, call: Call) -> bytes:
     body = journal.Body.of(call.body)
     with platform.store.write() as conn:
         peer = registry.identify(conn, call.identity, request.device_id, request.enterprise_code)
+        codes = {item.data_code for item in request.collect_item_config}
+        item_limit.check(
+            conn, peer.unit_id, codes, platform.settings.items_per_unit, "collectItemConfig"
+        )
         configuration.upload(
             conn, peer, request, body, call.now, call.address, platform.settings.strict
         )
@@ -86,6 +99,8 @@ def upload_energy(platform: Platform, call: Call) -> bytes:
     )
     with platform.store.read() as conn:
         peer = registry.identify(conn, call.identity, request.device_id, request.enterprise_code)
+        codes = columns_of(request.data).data_code.distinct
+        item_limit.check(conn, peer.unit_id, codes, settings.items_per_unit, "data")
     packed = call.raw if call.encoding == ZSTD else b""
     body = journal.Body.of(call.body, packed)
     intake.upload(platform.store, settings, peer, request, body, call.now, call.address)
@@ -147,7 +162,13 @@ async def not_allowed(request: Request, error: Exception) -> Response:
 
 def place(settings: PlatformSettings) -> Listener:
     """Where the device listener is to be bound; it has no application."""
-    return Listener("device", settings.listen_address, settings.device_port, None)
+    return Listener(
+        "device",
+        settings.listen_address,
+        settings.device_port,
+        None,
+        interface=settings.bind_interface,
+    )
 
 
 def listener(home: Home, platform: Platform) -> Listener:
@@ -161,6 +182,7 @@ def listener(home: Home, platform: Platform) -> Listener:
             renewing_server_context, home.server_chain, home.server_key, client_ca, _not_taken_up
         ),
         limits=limits_of(settings),
+        on_refused=RefusedHandshakes(platform, "device").note,
     )
 
 
@@ -173,6 +195,9 @@ def limits_of(settings: PlatformSettings) -> Limits:
         body_min_rate=settings.body_min_rate,
         body_limit=settings.body_limit_mb * MEGABYTE,
         body_budget=settings.body_budget_mb * MEGABYTE // settings.workers,
+        connections=settings.connections,
+        connections_per_address=settings.connections_per_address,
+        handshakes_per_minute=settings.handshakes_per_minute,
         keep_alive_seconds=settings.idle_seconds,
     )
 
