@@ -52,7 +52,7 @@ soak: $(DEV)
 COMPILE = $(BIN)/uv --no-config pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command "make lock"
-DEVICE = --extra device --extra page --extra sources
+DEVICE = --extra device --extra page --extra sources --extra sm
 lock: $(LOCK)
 	$(COMPILE) pyproject.toml --extra platform $(DEVICE) --extra dev -o requirements/dev.txt
 	$(COMPILE) pyproject.toml --extra platform $(DEVICE) -c requirements/dev.txt -o requirements/run.txt

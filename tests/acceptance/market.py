@@ -87,5 +87,5 @@ class Market:
 
     def audit(self) -> list[dict[str, Any]]:
         home = self.province.home
-        records = nenghao_json("platform", "audit", "--home", home, "--limit", "1000")
+        records = nenghao_json("platform", "audit", "list", "--home", home, "--limit", "1000")
         return [one for one in records if one["action"] == "exchange"]

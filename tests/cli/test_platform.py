@@ -38,7 +38,7 @@ def opened(home: Home) -> Iterator[World]:
 
 
 def run(home: Home, *arguments: str) -> int:
-    grouped = arguments[0] in ("base-data", "schedule", "unit")
+    grouped = arguments[0] in ("base-data", "schedule", "unit", "audit")
     words = arguments[: 2 if grouped else 1]
     return main(["platform", *words, "--home", str(home.path), *arguments[len(words) :]])
 
@@ -94,7 +94,9 @@ def test_init_with_a_wrong_value_ends_with_1(
     assert not (tmp_path / "h").exists()
 
 
-@pytest.mark.parametrize("command", [["serve"], ["audit"], ["unit", "list"], ["schedule", "list"]])
+@pytest.mark.parametrize(
+    "command", [["serve"], ["audit", "list"], ["unit", "list"], ["schedule", "list"]]
+)
 def test_a_folder_that_is_no_platforms_ends_with_1(
     tmp_path: Path, command: list[str], capsys: Capture
 ) -> None:
@@ -104,7 +106,7 @@ def test_a_folder_that_is_no_platforms_ends_with_1(
 
 def test_a_wrong_settings_file_ends_with_1_naming_the_key(home: Home, capsys: Capture) -> None:
     home.settings_file.write_text("device_prot = 1\n")
-    assert run(home, "audit") == 1
+    assert run(home, "audit", "list") == 1
     assert "device_prot" in capsys.readouterr().err
 
 
@@ -295,14 +297,14 @@ def test_the_audit_trail_tells_registrations_and_refused_identities(
     uploaded: tuple[Home, bytes, bytes], capsys: Capture
 ) -> None:
     home, _, _ = uploaded
-    refusal, registration = told(capsys, home, "audit")
+    refusal, registration = told(capsys, home, "audit", "list")
     assert (registration["action"], registration["actor"]) == ("register", f"{STEEL}#1")
     assert (refusal["action"], refusal["actor"], refusal["result"]) == (
         "identity",
         f"{unit_code(1)}#1",
         "refused",
     )
-    assert len(told(capsys, home, "audit", "--limit", "1")) == 1
+    assert len(told(capsys, home, "audit", "list", "--limit", "1")) == 1
 
 
 def free_port() -> int:

@@ -175,7 +175,7 @@ def test_bodies_are_kept_for_ever_unless_a_setting_says_otherwise(
     assert run(home, "upload-body", "--code", STEEL, "--number", "1") == 1
     verified = told(capsys, home, "journal", "verify")
     assert [one["dropped"] for one in verified["units"]] == [2, 1]
-    assert told(capsys, home, "audit", "--limit", "1")[0]["action"] == "journal.prune"
+    assert told(capsys, home, "audit", "list", "--limit", "1")[0]["action"] == "journal.prune"
 
 
 def test_a_rebuild_compares_reports_and_puts_right(home: Home, capsys: Capture) -> None:

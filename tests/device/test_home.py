@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ssl
 import stat
 from pathlib import Path
 
@@ -24,7 +25,9 @@ def test_a_new_home_has_settings_credentials_and_an_empty_database(
     assert home.settings({}).platform == "https://p.test:9443"
     assert home.unit().code == UNIT_CODE
     assert stat.S_IMODE((home.credentials / "device.key").stat().st_mode) == 0o600
-    assert home.context(home.settings({})).check_hostname
+    context = home.context(home.settings({}))
+    assert isinstance(context, ssl.SSLContext)
+    assert context.check_hostname
     assert home.configuration() is None
     assert home.configuration_digest() is None
     home.store().close()

@@ -120,7 +120,7 @@ def test_the_pins_satisfy_what_the_package_asks_for() -> None:
     sources = ("modbus", "opcua", "mqtt", "sql", "excel")
     assert extras["sources"] == [f"nenghao[{','.join(sources)}]"]
     device = list(project["dependencies"])
-    for extra in ("device", "page", *sources):
+    for extra in ("device", "page", "sm", *sources):
         device += extras[extra]
     wanted = {
         "device.txt": device,

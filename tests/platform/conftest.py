@@ -10,9 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
+from argon2.low_level import Type
 
 from nenghao.clock import china_now
 from nenghao.platform.store.engine import Store
+from nenghao.security import passwords
 from nenghao.security.authority import CertificateAuthority
 from tests.platform.world import Client, World, fill
 from tests.postgres import Server
@@ -94,3 +97,10 @@ def steel(world: World) -> Client:
     client = world.client()
     client.register()
     return client
+
+
+@pytest.fixture
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashes that cost next to nothing, where a test is about something else."""
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1, type=Type.ID)
+    monkeypatch.setattr(passwords, "_ARGON2", cheap)

@@ -20,7 +20,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from nenghao import __version__
-from nenghao.cli import lean, output  # lean first, before anything logs
+from nenghao.cli import lean, output, running  # lean first, before anything logs
 
 
 class GroupEntry(NamedTuple):
@@ -38,6 +38,7 @@ GROUPS = {
     "exchange account": GroupEntry(
         "nenghao.cli.exchange_account", "其他应用平台的账户：建立、列出、换密钥、停用、限定范围"
     ),
+    "doctor": GroupEntry("nenghao.cli.doctor", "体检：检查平台或端设备的目录，逐项说明如何处理"),
     "demo": GroupEntry("nenghao.cli.demo", "演示：一个平台和若干模拟用能单位"),
 }
 """The visible list of everything that `nenghao` can do. A name of two words is a group in a group,
@@ -72,6 +73,7 @@ class _Door(TyperCommand):
             _add_doors(command, f"{self.path} ")
         command.params = [one for one in command.params if one.name not in _COMPLETION]
         _translate_help(command)
+        _tell_name(command, self.path)
         return command.make_context(info_name, args, *rest, **extra)
 
 
@@ -90,6 +92,23 @@ def _translate_help(command: Any) -> None:
     for one in getattr(command, "commands", {}).values():
         if not isinstance(one, _Door):
             _translate_help(one)
+
+
+def _tell_name(command: Any, path: str) -> None:
+    """Have a command and all below it run as `running.command` of its words."""
+    below = getattr(command, "commands", None)
+    if below is not None:
+        for name, one in below.items():
+            if not isinstance(one, _Door):
+                _tell_name(one, f"{path} {name}")
+        return
+    invoke = command.invoke
+
+    def named(context: Any) -> Any:
+        with running.command(path):
+            return invoke(context)
+
+    command.invoke = named
 
 
 def _add_doors(group: TyperGroup, within: str) -> None:

@@ -8,7 +8,7 @@ would be refused on every request. Making the CA, its lists and outside issuers 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -35,10 +35,9 @@ from nenghao.cli.platform_home import (
     opened_store,
 )
 from nenghao.clock import china_now
-from nenghao.platform import audit, certificates, registry
+from nenghao.platform import audit, certificates, registry, sm2_home
 from nenghao.platform.dictionary import vocabulary
 from nenghao.security.credentials import write_credentials
-from nenghao.security.leaves import Algorithm
 
 app = typer.Typer(help="数字证书：签发、注册码、续期、吊销、列出", no_args_is_help=True)
 
@@ -56,7 +55,12 @@ def issue(
     region_name: RegionNameOption = "",
     days: DaysOption = 1095,
     algorithm: Annotated[
-        Algorithm, typer.Option("--algorithm", help="密钥的算法", show_choices=True)
+        Literal["p256", "rsa2048", "sm2"],
+        typer.Option(
+            "--algorithm",
+            help="密钥的算法；sm2 用于国密端口，需要 openssl 命令",
+            show_choices=True,
+        ),
     ] = "p256",
     csr: Annotated[
         Path | None,
@@ -72,9 +76,15 @@ def issue(
     with failures():
         platform = opened_ca(home, passphrase_file)
         key = key_of_csr(csr)
-        issued = platform.authority().issue_device(
-            code, name, region, device, now, days, algorithm=algorithm, key=key
-        )
+        if algorithm == "sm2":
+            if key is not None:
+                raise output.Misuse("--csr：SM2 证书不支持证书签名请求")
+            authority = sm2_home.authority(platform, now)
+            issued = authority.issue_device(code, name, region, device, now, days)
+        else:
+            issued = platform.authority().issue_device(
+                code, name, region, device, now, days, algorithm=algorithm, key=key
+            )
         out.mkdir(parents=True, exist_ok=True)
         with platform.store() as store, store.write() as conn:
             found = region_name_of(vocabulary(conn), region, region_name)

@@ -251,6 +251,7 @@ def _client(
         timeout=settings.timeout_seconds,
         content_encoding=settings.content_encoding,
         on_date=on_date,
+        leave_by=settings.leave_by,
     )
 
 

@@ -254,7 +254,9 @@ async def _restore(
     now: datetime,
 ) -> dict[str, Any]:
     context = device.context(settings)
-    async with PlatformClient(context=context, timeout=settings.timeout_seconds) as client:
+    async with PlatformClient(
+        context=context, timeout=settings.timeout_seconds, leave_by=settings.leave_by
+    ) as client:
         given = await _registration(client, device, settings, store, now)
         state = await _restore_configuration(client, given, device, store, force)
         restored = await _restore_history(client, given, device, store, days, now)

@@ -131,7 +131,9 @@ def _with_platform(
         context = device.context(settings)
 
         async def conversation() -> T:
-            async with PlatformClient(context=context, timeout=settings.timeout_seconds) as client:
+            async with PlatformClient(
+                context=context, timeout=settings.timeout_seconds, leave_by=settings.leave_by
+            ) as client:
                 return await ask(client, registration, device)
 
         return asyncio.run(conversation())

@@ -27,7 +27,7 @@ from nenghao.standard.messages.fields import Message
 app = typer.Typer(help="数据交换：账户，以及向省级平台查询（第 7 章）", no_args_is_help=True)
 
 KEY_VARIABLE = "NENGHAO_EXCHANGE_KEY"
-PASSWORD_VARIABLE = "NENGHAO_EXCHANGE_PASSWORD"  # noqa: S105 - the name of a variable
+PASSWORD_VARIABLE = "NENGHAO_EXCHANGE_PASSWORD"  # noqa: S105 - a name  # nosec B105
 
 AccountOption = Annotated[
     Path | None,

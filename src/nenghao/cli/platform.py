@@ -18,22 +18,32 @@ import typer
 
 from nenghao.cli import (
     output,
+    platform_audit,
     platform_coefficients,
     platform_data,
     platform_journal,
     platform_projects,
     platform_reports,
     platform_totals,
+    platform_users,
     platform_views,
 )
 from nenghao.cli.platform_home import HomeOption, failures, opened
 from nenghao.clock import china_now
 from nenghao.platform import home as homes
-from nenghao.platform import registry, trust_files, upkeep
+from nenghao.platform import registry, sm2_home, trust_files, upkeep
 from nenghao.platform.home import Home
 from nenghao.platform.totals import options
 from nenghao.platform.totals.settler import settling
-from nenghao.platform.web import device_api, enrol_api, exchange_api, workers
+from nenghao.platform.web import (
+    device_api,
+    enrol_api,
+    exchange_api,
+    gateway,
+    health_api,
+    sm_listener,
+    workers,
+)
 from nenghao.platform.web.endpoint import Platform
 from nenghao.platform.web.server import BindError, Listener
 from nenghao.security.authority import AuthorityLocked
@@ -97,9 +107,14 @@ def _serve(home: Home) -> None:
         registry.note_registration_settings(conn, home.settings)
         options.note(conn, home.settings)
         trust_files.write_trust(conn, home.ca, now)
+    _keep_server_certificate(home, now)
+    if home.settings.sm_port:
+        sm_listener.check()
+        sm2_home.renew_server_certificate(home, now)
+    if home.settings.gateway_port:
+        gateway.prepare(home)
     if home.settings.exchange_port:
         home.master_key()  # made before there are several workers to make it
-    _keep_server_certificate(home, now)
 
     @contextmanager
     def opened_listeners() -> Iterator[list[Listener]]:
@@ -112,14 +127,21 @@ def _serve(home: Home) -> None:
             platform = Platform(store, home.settings, china_now, home.authority)
             yield [
                 device_api.listener(home, platform),
+                *sm_listener.listeners(home, platform),
+                *gateway.listeners(home, platform),
                 *exchange_api.listeners(home, platform),
                 *enrol_api.listeners(home, platform),
+                *health_api.listeners(home.settings, store),
             ]
 
+    settings = home.settings
     places = [
-        device_api.place(home.settings),
-        *exchange_api.place(home.settings),
-        *enrol_api.place(home.settings),
+        device_api.place(settings),
+        *sm_listener.places(settings),
+        *gateway.places(settings),
+        *exchange_api.place(settings),
+        *enrol_api.place(settings),
+        *health_api.places(settings),
     ]
     try:
         workers.serve(places, home.settings.workers, opened_listeners, partial(_ready, home))
@@ -138,9 +160,20 @@ def _keep_server_certificate(home: Home, now: datetime) -> None:
 
 
 def _ready(home: Home, listener: Listener) -> None:
+    if listener.name in (gateway.NAME, health_api.NAME):
+        output.say(f"ready {listener.name} {listener.url}")  # of no use to devices
+        return
     host = home.settings.host
     shown = f"[{host}]" if ":" in host else host
     output.say(f"ready {listener.name} https://{shown}:{listener.port}")
+
+
+@app.command("gateway")
+def prepare_gateway(home: HomeOption) -> None:
+    """写出 nginx 等网关要引用的文件：网关口令、所信任的签发机构。"""
+    with failures():
+        folder = gateway.prepare(opened(home))
+    output.say(f"网关的文件已写入 {folder}；nginx 配置见 deploy/nginx")
 
 
 app.add_typer(platform_data.base_data, name="base-data")
@@ -151,5 +184,7 @@ app.add_typer(platform_coefficients.coefficients, name="coefficients")
 app.add_typer(platform_views.unit, name="unit")
 app.add_typer(platform_journal.journal, name="journal")
 app.add_typer(platform_totals.totals, name="totals")
+app.add_typer(platform_users.user, name="user")
+app.add_typer(platform_audit.audit, name="audit")
 platform_journal.add_to(app)
 platform_views.add_to(app)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,16 +10,18 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from nenghao.cli import output
+from nenghao.cli import acts, output
 from nenghao.platform.accounts import AccountError
 from nenghao.platform.chain import JournalDamaged
 from nenghao.platform.coefficients import CoefficientError
 from nenghao.platform.dictionary_csv import TableError
 from nenghao.platform.home import Home, HomeError, open_home
+from nenghao.platform.operators import LoginRefused, OperatorError
 from nenghao.platform.projects import ProjectsError
 from nenghao.platform.rebuild import RebuildRefused
 from nenghao.platform.reports_blank import ReportError
 from nenghao.platform.reports_form import FormError
+from nenghao.platform.sessions import NotPermitted
 from nenghao.platform.store.engine import Store
 from nenghao.platform.table_file import FileError
 from nenghao.platform.unit_settings import UnitSettingError
@@ -47,6 +48,9 @@ _REFUSALS = (
     RebuildRefused,
     JournalDamaged,
     AccountError,
+    OperatorError,
+    LoginRefused,
+    NotPermitted,
     SealingError,
     CoefficientError,
     ProjectsError,
@@ -70,9 +74,13 @@ def failures() -> Iterator[None]:
 
 
 def opened(path: Path) -> Home:
-    """The platform's folder with its settings, the log going by them. Use within `failures`."""
-    home = open_home(path, os.environ, output.warn)
+    """The platform's folder with its settings, the log going by them. Use within `failures`.
+
+    Where the platform wants a login, the running command must be permitted (`acts`).
+    """
+    home = open_home(path, acts.environment(), output.warn)
     output.configure_logging(home.settings.log_level, as_json=home.settings.log_json)
+    acts.admit(home)
     return home
 
 

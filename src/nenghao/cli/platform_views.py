@@ -1,4 +1,4 @@
-"""`nenghao platform unit|uploads|findings|audit …`: what the platform knows and has taken."""
+"""`nenghao platform unit|uploads|findings …`: what the platform knows and has taken."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from nenghao.cli.platform_home import (
 )
 from nenghao.clock import china_now
 from nenghao.platform import advice, journal, registry, unit_settings
-from nenghao.platform import audit as trail
 from nenghao.platform.chain import JournalDamaged
 
 unit = typer.Typer(help="用能单位：列出、设置", no_args_is_help=True)
@@ -128,7 +127,6 @@ def add_to(app: typer.Typer) -> None:
     app.command("uploads")(uploads)
     app.command("upload-body")(upload_body)
     app.command("findings")(findings)
-    app.command("audit")(audit)
 
 
 def uploads(
@@ -234,22 +232,6 @@ def findings(home: HomeOption, code: CodeOption = "", as_json: JsonOption = Fals
         "label": "类别",
         "subject": "对象",
         "times": "次数",
-        "detail": "说明",
-    }
-    output.emit_rows(rows, columns, as_json=as_json)
-
-
-def audit(home: HomeOption, limit: LimitOption = 100, as_json: JsonOption = False) -> None:
-    """列出审计记录，新的在前。"""
-    with opened_store(home) as store, store.read() as conn:
-        rows = [dict(row) for row in trail.entries(conn, limit)]
-    columns = {
-        "at": "时间",
-        "actor": "主体",
-        "address": "地址",
-        "action": "操作",
-        "subject": "对象",
-        "result": "结果",
         "detail": "说明",
     }
     output.emit_rows(rows, columns, as_json=as_json)

@@ -13,7 +13,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -25,7 +25,9 @@ from nenghao.device.encoding import ContentEncoding, compressor
 from nenghao.device.events import Done, Failure, FailureKind, Registered, Registration, VersionsRead
 from nenghao.device.home import Unit
 from nenghao.device.reasons import cause_of, reason_of
+from nenghao.device.sm_http import SmHttpTransport
 from nenghao.device.urls import BadAddress, read_url
+from nenghao.device.way_out import BoundTransport
 from nenghao.standard import replies
 from nenghao.standard.messages import Answer, codec, write
 from nenghao.standard.messages.base_data import BaseDataRequest
@@ -33,6 +35,9 @@ from nenghao.standard.messages.config_data import ConfigDownloadAnswer, ConfigDo
 from nenghao.standard.messages.energy_data import EnergyDownloadAnswer, EnergyDownloadRequest
 from nenghao.standard.messages.registration import RegistrationAnswer, RegistrationRequest
 from nenghao.standard.messages.version_check import VersionAnswer, VersionRequest
+
+if TYPE_CHECKING:
+    from nenghao.security.sm_tls import SmContext
 
 A = TypeVar("A", bound=Answer)
 
@@ -81,25 +86,29 @@ class PlatformClient:
     Exactly one of `context` and `transport` is given; `timeout` is in seconds. With a
     `content_encoding` uploads are compressed; everything else is small. `on_date` hears
     what the platform's clock shows (the `Date` of its answers), in China Standard Time.
+    With `leave_by` connections leave by that interface or address alone (`way_out`).
     """
 
     def __init__(
         self,
         *,
         timeout: float,
-        context: ssl.SSLContext | None = None,
+        context: ssl.SSLContext | SmContext | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         content_encoding: ContentEncoding = "identity",
         on_date: Callable[[datetime], None] | None = None,
+        leave_by: str = "",
     ) -> None:
         if transport is None:
             if context is None or context.verify_mode is not ssl.CERT_REQUIRED:
                 raise ValueError("a context that verifies the platform is needed")
-            transport = httpx.AsyncHTTPTransport(
-                verify=context,
-                trust_env=False,
-                limits=httpx.Limits(max_connections=1, keepalive_expiry=KEEP_SECONDS),
-            )
+            limits = httpx.Limits(max_connections=1, keepalive_expiry=KEEP_SECONDS)
+            if not isinstance(context, ssl.SSLContext):
+                transport = SmHttpTransport(context, limits, leave_by)
+            elif leave_by:
+                transport = BoundTransport(context, limits, leave_by)
+            else:
+                transport = httpx.AsyncHTTPTransport(verify=context, trust_env=False, limits=limits)
         self._timeout = timeout
         self._content_encoding = content_encoding
         self._compress = compressor(content_encoding)

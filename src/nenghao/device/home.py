@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from cryptography import x509
@@ -35,7 +36,11 @@ from nenghao.device.store import DeviceStore
 from nenghao.device.urls import read_url
 from nenghao.security.contexts import client_context
 from nenghao.security.identity import IdentityError, identity_of
+from nenghao.security.sm2_certificates import is_sm2
 from nenghao.standard import credit_code
+
+if TYPE_CHECKING:
+    from nenghao.security.sm_tls import SmContext
 
 CREDENTIAL_FILES = ("device.pem", "device.key", "ca.pem", "unit.json")
 _SECRET = frozenset({"device.key"})
@@ -128,7 +133,7 @@ class DeviceHome:
         """The device's database, opened; the caller closes it."""
         return DeviceStore.open(self.database)
 
-    def context(self, settings: DeviceSettings) -> ssl.SSLContext:
+    def context(self, settings: DeviceSettings) -> ssl.SSLContext | SmContext:
         """The TLS context that shows the device's certificate and verifies the platform's.
 
         A renewal that a crash left in the middle is ended first (`renewal`).
@@ -231,12 +236,18 @@ def _read_unit(path: Path) -> Unit:
     return unit
 
 
-def _context(trust: Path, certificate: Path, key: Path) -> ssl.SSLContext:
+def _context(trust: Path, certificate: Path, key: Path) -> ssl.SSLContext | SmContext:
     for path in (trust, certificate, key):
         if not path.exists():
             raise HomeError(f"找不到证书文件 {path}")
     try:
+        if is_sm2(certificate.read_bytes()):
+            from nenghao.security.sm_tls import sm_client_context
+
+            return sm_client_context(trust, certificate, key)
         return client_context(trust, certificate, key)
+    except ModuleNotFoundError as error:
+        raise HomeError("SM2 证书需要 Python 包 pyOpenSSL：pip install 'nenghao[sm]'") from error
     except (ssl.SSLError, OSError) as error:
         raise HomeError(f"证书 {certificate}、私钥 {key} 与根证书不可用：{error}") from error
 

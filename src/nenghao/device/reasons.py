@@ -31,6 +31,8 @@ def reason_of(error: OSError) -> str:
     """What to tell the person on site."""
     if isinstance(error, socket.gaierror):
         return "主机名无法解析"
+    if error.errno == errno.ENODEV and error.strerror:
+        return error.strerror
     if isinstance(error, TimeoutError):
         return "超时"
     known = _REASONS.get(number_of(error))

@@ -83,6 +83,13 @@ class DeviceSettings(msgspec.Struct, frozen=True, kw_only=True):
             "invalid 照报已有部分之和，valid=false；valid 照报且 valid=true；omit 不报"
         ),
     ] = "invalid"
+    leave_by: Annotated[
+        str,
+        Setting(
+            "与平台通信只从这个网卡（如 VPN 的 wg0）或本机地址出去，不存在时不通信；空表示由系统\n"
+            "选路。仅限 Linux"
+        ),
+    ] = ""
     page_port: Annotated[
         int,
         Setting(

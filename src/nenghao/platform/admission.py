@@ -188,17 +188,18 @@ def _params(value: dict[str, Any], account: Account | None, nonce: str) -> Secur
         raise Denied(reason, account=account, nonce=nonce) from None
 
 
-def refused(store: Store, denied: Denied, facts: Facts, limit: int, *, tidy: bool) -> None:
+def refused(store: Store, denied: Denied, facts: Facts, limit: int, *, tidy: bool) -> bool:
     """Leave a denied call's traces: nonce, wrong password, count of the address, audit record.
 
-    Beyond `limit` failures a minute from an address that prove no key, nothing more is recorded.
+    Beyond `limit` failures a minute from an address that prove no key, nothing more is recorded:
+    False.
     `tidy`: whether to drop what is old as well.
     """
     proven = denied.account is not None and denied.nonce != ""
     if not proven:
         with store.read() as conn:
             if memory.times(conn, "address", facts.address, facts.now) >= limit:
-                return
+                return False
     with store.write() as conn:
         reason = denied.reason
         if denied.account is not None and proven:
@@ -216,6 +217,7 @@ def refused(store: Store, denied: Denied, facts: Facts, limit: int, *, tidy: boo
         _record(conn, denied.actor, facts, audit.REFUSED)
         if tidy:
             memory.tidy(conn, facts.now)
+    return True
 
 
 def concluded(store: Store, caller: Caller, facts: Facts, *, tidy: bool) -> bool:

@@ -26,7 +26,7 @@ MOST_FAILURES: Final = 5
 LOCK_TIME: Final = timedelta(minutes=15)
 """How long five wrong passwords lock an account, and how far apart they may lie."""
 
-Counted = Literal["account", "address"]
+Counted = Literal["account", "address", "login"]
 
 # Every call comes by here: the statements are made once, one for each kind of database.
 _INSERTS: Final[dict[str, Callable[[Table], Any]]] = {

@@ -160,7 +160,7 @@ class Home:
 
         Says whether it issued one. A running platform takes it up by itself.
         """
-        if _fits(self.server_chain, self.hosts(), now) and self.server_key.exists():
+        if fits(self.server_chain, self.hosts(), now) and self.server_key.exists():
             return False
         write_server(self.server, self.authority().issue_server(self.hosts(), now))
         return True
@@ -286,7 +286,7 @@ def _is_loopback(host: str) -> bool:
     return host == "localhost" if address is None else address.is_loopback
 
 
-def _fits(chain: Path, hosts: list[str], now: datetime) -> bool:
+def fits(chain: Path, hosts: list[str], now: datetime) -> bool:
     """Whether the certificate names exactly these hosts and holds long enough."""
     try:
         leaf = x509.load_pem_x509_certificate(chain.read_bytes())

@@ -52,6 +52,7 @@ class Replay:
         self._store.upgrade()
         with self._store.write() as conn:
             for table in _COPIED:
+                conn.execute(delete(table))  # what a new database begins with
                 _copy(source, conn, table)
             conn.execute(insert(schema.unit).values(**unit))
             journal.open_head(conn, unit["id"])

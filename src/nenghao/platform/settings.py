@@ -20,9 +20,11 @@ from nenghao.standard.findings import AdviceKind
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
+Whole = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(gt=0)]
 
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
+_INTERFACE = re.compile(r"[A-Za-z0-9._@-]{0,15}")
 _KINDS = "".join(f"\n  {kind.value}  {kind.label}" for kind in AdviceKind)
 
 
@@ -34,6 +36,13 @@ class PlatformSettings(Struct, frozen=True, kw_only=True):
     ] = "127.0.0.1"
     bind: Annotated[
         str, Setting("监听的本机地址，空表示与 host 相同；0.0.0.0 表示所有 IPv4 地址")
+    ] = ""
+    bind_interface: Annotated[
+        str,
+        Setting(
+            "只接受从这个网卡（如 VPN 的 wg0）来的连接，空表示不限；仅限 Linux。\n"
+            "不影响本机的 health_port 和 gateway_port"
+        ),
     ] = ""
     device_port: Annotated[Port, Setting("端设备接口（第 6 章）的端口")] = 9443
     exchange_port: Annotated[
@@ -52,6 +61,31 @@ class PlatformSettings(Struct, frozen=True, kw_only=True):
             "或由环境变量 NENGHAO_CA_PASSPHRASE 给出，否则续期和领取证书不可用"
         ),
     ] = ""
+    sm_port: Annotated[
+        Annotated[int, Meta(ge=0, le=65535)],
+        Setting(
+            "端设备接口的国密端口（TLS 1.3，TLS_SM4_GCM_SM3，SM2 证书，RFC 8998）；0 表示不开放\n"
+            "需要 Python 包 pyOpenSSL 和 openssl 命令"
+        ),
+    ] = 0
+    gateway_port: Annotated[
+        Annotated[int, Meta(ge=0, le=65535)],
+        Setting("供 nginx 或国密网关转来端设备请求的端口（明文 HTTP，凭网关口令）；0 表示不开放"),
+    ] = 0
+    gateway_bind: Annotated[
+        str, Setting("gateway_port 监听的本机地址；网关在别的机器上时须是专用网络的地址")
+    ] = "127.0.0.1"
+    gateway_address: Annotated[
+        str,
+        Setting("经网关的端设备所访问的地址，HOST:PORT；空表示 host 和 device_port"),
+    ] = ""
+    health_port: Annotated[
+        Annotated[int, Meta(ge=0, le=65535)],
+        Setting(
+            "本机（127.0.0.1）查看运行状况的端口：/health，以及供 Prometheus 的 /metrics；\n"
+            "0 表示不开放"
+        ),
+    ] = 0
     database: Annotated[
         str,
         Setting(
@@ -103,6 +137,26 @@ class PlatformSettings(Struct, frozen=True, kw_only=True):
         Positive, Setting("请求体的最低平均速率，字节/秒（1 Mbit/s 线路上传 16 MB 须能通过）")
     ] = 32_768
     handshake_seconds: Annotated[Seconds, Setting("TLS 握手的时限，秒")] = 10.0
+    connections: Annotated[
+        Positive, Setting("每个工作进程的每个端口同时打开的连接数上限；超出者立即关闭")
+    ] = 2000
+    connections_per_address: Annotated[
+        Whole,
+        Setting("其中同一地址（IPv6 为 /64 网段）的上限，0 表示不限；多家单位可能经同一网关上网"),
+    ] = 256
+    handshakes_per_minute: Annotated[
+        Whole, Setting("每个工作进程每分钟为同一地址做的 TLS 握手数上限，0 表示不限")
+    ] = 1200
+    requests_per_minute: Annotated[
+        Whole,
+        Setting(
+            "每个工作进程每分钟接受同一用能单位的请求数上限，0 表示不限；超出者答 E1001 稍后重试"
+        ),
+    ] = 1200
+    items_per_unit: Annotated[
+        Positive,
+        Setting("一个用能单位最多的数据项编码数，配置过的（含退役的）和未配置而上传过的都算"),
+    ] = 20_000
     idle_seconds: Annotated[Seconds, Setting("空闲连接保持的时间，秒")] = 75.0
     workers: Annotated[
         Annotated[int, Meta(ge=1, le=64)],
@@ -164,16 +218,43 @@ class PlatformSettings(Struct, frozen=True, kw_only=True):
             "（仍在 TLS 之内）"
         ),
     ] = False
+    login_failures: Annotated[
+        Annotated[int, Meta(ge=1, le=100)], Setting("操作员登录失败多少次后锁定账户")
+    ] = 5
+    login_lock_minutes: Annotated[
+        Annotated[int, Meta(ge=1, le=1440)],
+        Setting("操作员账户因登录失败锁定的分钟数；这么久以前的失败不再计入"),
+    ] = 15
+    session_idle_minutes: Annotated[
+        Annotated[int, Meta(ge=1, le=1440)], Setting("操作员多少分钟没有操作后会话结束")
+    ] = 30
+    session_hours: Annotated[
+        Annotated[int, Meta(ge=1, le=168)], Setting("操作员的会话最长几小时，此后须重新登录")
+    ] = 12
+    command_line_login: Annotated[
+        bool,
+        Setting(
+            "平台的命令是否须先登录（nenghao platform user login），并按操作员的角色放行；\n"
+            "谁能改动平台目录，谁就能关掉它：它留下是谁做的，不防这台机器的管理员"
+        ),
+    ] = False
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Setting("日志级别（日志写到标准错误）")
     ] = "info"
     log_json: Annotated[bool, Setting("日志是否写成每行一个 JSON 对象")] = False
 
     def __post_init__(self) -> None:
+        _ = self.gateway_reached_at
+        if not _HOST.fullmatch(self.gateway_bind):
+            raise ValueError(f"设置项 gateway_bind 应为 IP 地址，收到 {self.gateway_bind!r}")
         for key in ("host", "bind"):
             value = getattr(self, key)
             if not _HOST.fullmatch(value) and (key == "host" or value):
                 raise ValueError(f"设置项 {key} 应为域名或 IP 地址，收到 {value!r}")
+        if not _INTERFACE.fullmatch(self.bind_interface):
+            raise ValueError(
+                f"设置项 bind_interface 应为网卡名，如 wg0，收到 {self.bind_interface!r}"
+            )
         _ = self.window
         _decimal("lng_factor", self.lng_factor)
         code = self.output_value_code
@@ -212,6 +293,19 @@ class PlatformSettings(Struct, frozen=True, kw_only=True):
                 )
             factors[int(year)] = _decimal("electricity_equivalent", factor)
         return factors
+
+    @property
+    def gateway_reached_at(self) -> tuple[str, int]:
+        """Host and port at which devices reach the gateway."""
+        if not self.gateway_address:
+            return self.host, self.device_port
+        host, _, port = self.gateway_address.rpartition(":")
+        host = host.removeprefix("[").removesuffix("]")
+        if not (_HOST.fullmatch(host) and re.fullmatch(r"[0-9]{1,5}", port, re.ASCII)):
+            raise ValueError(
+                f"设置项 gateway_address 应为 HOST:PORT，收到 {self.gateway_address!r}"
+            )
+        return host, int(port)
 
     @property
     def listen_address(self) -> str:

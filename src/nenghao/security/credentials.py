@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
+from nenghao.security import sm2_certificates
 from nenghao.security.authority import Issued
 from nenghao.security.files import write_public, write_secret
 
@@ -53,7 +54,8 @@ def write_credentials(out_dir: Path, issued: Issued, unit_json: Mapping[str, obj
     if issued.private_key:
         password = secrets.token_urlsafe(24)
         write_secret(out_dir / "device.key", issued.private_key)
-        write_secret(out_dir / "device.p12", pkcs12_of(issued, password))
+        bundle = _sm2_bundle if sm2_certificates.is_sm2(issued.certificate) else pkcs12_of
+        write_secret(out_dir / "device.p12", bundle(issued, password))
         write_secret(out_dir / "device.p12.password", password.encode("ascii"))
     write_public(out_dir / "device.pem", issued.chain)
     write_public(out_dir / "ca.pem", issued.root)
@@ -83,7 +85,7 @@ def pkcs12_of(issued: Issued, password: str) -> bytes:
         PrivateFormat.PKCS12.encryption_builder()
         .kdf_rounds(KDF_ROUNDS)
         .key_cert_algorithm(pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC)
-        .hmac_hash(hashes.SHA1())  # noqa: S303 — see the module's docstring
+        .hmac_hash(hashes.SHA1())  # noqa: S303 — see the module's docstring  # nosec B303
         .build(password.encode("ascii"))
     )
     return pkcs12.serialize_key_and_certificates(
@@ -93,3 +95,8 @@ def pkcs12_of(issued: Issued, password: str) -> bytes:
         [x509.load_pem_x509_certificate(issued.issuer)],
         encryption,
     )
+
+
+def _sm2_bundle(issued: Issued, password: str) -> bytes:
+    """For fielded devices of national cryptography; what loads SM2 loads the newer ciphers."""
+    return sm2_certificates.pkcs12_of(issued.private_key, issued.chain, password)

@@ -95,7 +95,13 @@ def identity_with(
     """The identity of a certificate whose credit code is known. Raises `IdentityError`."""
     try:
         uris = _uris(certificate)
-    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as e:
+    except (
+        ValueError,
+        TypeError,
+        x509.InvalidVersion,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+    ) as e:
         raise IdentityError("证书无法解析") from e
     return PeerIdentity(
         credit_code=credit_code,

@@ -42,6 +42,8 @@ class Finding(Struct, frozen=True, gc=False):
     reason: str = "缺失"
     received: str | None = None
     missing: bool = False
+    limit: str = ""
+    """Which limit of docs/limits it is that was exceeded; "" for a matter of form."""
 
     def text(self) -> str:
         """The finding as one clause of a reply, in Chinese."""

@@ -59,7 +59,9 @@ class PlatformFault(Refusal):
 class Busy(PlatformFault):
     """E1001 稍后重试: too many requests, or no memory for the body; try again later."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: str = "") -> None:
+        """`limit`: which limit of docs/limits was reached; the answer does not tell."""
+        self.limit = limit
         super().__init__("稍后重试")
 
 

@@ -188,7 +188,7 @@ class HttpJsonSource:
                 raise SourceFault(FaultKind.CONFIGURATION, "token 只能含 ASCII 可见字符")
             headers["authorization"] = f"Bearer {token}"
         self._hidden = tuple(filter(None, (password, token, *settings.headers.values())))
-        self._client = httpx.AsyncClient(
+        self._client = httpx.AsyncClient(  # see timeout below  # nosec B113
             transport=httpx.AsyncHTTPTransport(verify=context, trust_env=False),
             auth=httpx.BasicAuth(settings.user, password) if settings.user else None,
             headers=headers,

@@ -149,7 +149,7 @@ class SqlSource:
         self._state = StateFile(home_dir, "sql", settings.name, Bookmark)
         self._layout = settings.layout
         self._remarks = Remarks()
-        self._password = ""
+        self._password = ""  # none yet  # nosec B105
         self._where = ""
         self._line: SqlLine | None = None
         self._statement = sqlalchemy.text(settings.query)

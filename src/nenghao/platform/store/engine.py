@@ -16,10 +16,10 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -37,6 +37,11 @@ from nenghao.platform.store.postgresql import StoreError
 MIGRATIONS = "nenghao.platform.store:migrations"
 WAIT_SECONDS = 60
 """How long a transaction waits for others (threads, then processes) before it gives up."""
+
+T = TypeVar("T")
+
+_LAST_DEEDS = "nenghao.last_deeds"
+"""Where a write transaction's connection keeps what `at_end` collects."""
 
 Changes = Callable[[Any], Mapping[str, ColumnElement[Any]]]
 
@@ -157,12 +162,14 @@ class Store:
         different units run side by side; whoever writes a unit's data locks its `unit_head`
         first. Raises `sqlalchemy.exc.TimeoutError` when others hold the lock for too long.
         """
-        if self._turn is None:
-            with self._writer.begin() as conn:
-                yield conn
-            return
-        with _Turn(self._turn), self._writer.begin() as conn:
+        with self._turn_taken(), self._writer.begin() as conn:
+            conn.info[_LAST_DEEDS] = {}
             yield conn
+            for work, given in conn.info.pop(_LAST_DEEDS).items():
+                work(conn, given)
+
+    def _turn_taken(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._turn is None else _Turn(self._turn)
 
     @property
     def on_postgresql(self) -> bool:
@@ -196,6 +203,19 @@ class Store:
         """Close every connection; the store may not be used afterwards."""
         self._reader.dispose()
         self._writer.dispose()
+
+
+def at_end(conn: Connection, work: Callable[[Connection, list[T]], None]) -> list[T]:
+    """What `work` will be given at the end of this write transaction, before it commits.
+
+    For what locks a row that all writers need: so it is held for the commit alone, and no two
+    transactions can wait for each other. Raises RuntimeError outside of `Store.write()`.
+    """
+    deeds = conn.info.get(_LAST_DEEDS)
+    if deeds is None:
+        raise RuntimeError("not within Store.write()")
+    given: list[T] = deeds.setdefault(work, [])
+    return given
 
 
 def upsert(

@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from nenghao.platform.store import exchange_schema as exchange_schema
+from nenghao.platform.store import operators_schema as operators_schema
 from nenghao.platform.store import reports_schema as reports_schema
 from nenghao.platform.store import totals_schema as totals_schema
 from nenghao.platform.store import trust_schema as trust_schema

@@ -25,6 +25,22 @@ class BodyBudgetExceeded(Exception):
     """The body could not be held in memory with all the others: to be sent again later."""
 
 
+class Incoming:
+    """A request that the application has not been called for yet."""
+
+    __slots__ = ("app", "length", "oversize", "room", "size")
+
+    def __init__(self, length: int, oversize: bool, room: BodyRoom) -> None:
+        self.length = length
+        """Bytes of its body as announced; 0 when nothing was said."""
+        self.oversize = oversize
+        self.app: ASGI3Application | None = None
+        """Set once it is this request's turn on the connection."""
+        self.room = room
+        self.size = 0
+        """Bytes of its body that have come."""
+
+
 class RateFloor:
     """Each window of `body_seconds` must bring enough of a body, else `too_slow` is called."""
 

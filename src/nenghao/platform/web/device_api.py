@@ -23,6 +23,7 @@ from nenghao.platform import (
     download,
     enrolment,
     intake,
+    item_limit,
     journal,
     registry,
 )
@@ -34,13 +35,14 @@ from nenghao.platform.web.encodings import ZSTD
 from nenghao.platform.web.endpoint import MEGABYTE, Call, Interface, Platform, endpoint
 from nenghao.platform.web.enrol_messages import handed_over, renewal_request
 from nenghao.platform.web.limits import Limits
+from nenghao.platform.web.refused_handshakes import RefusedHandshakes
 from nenghao.platform.web.server import Listener
 from nenghao.security.contexts import renewing_server_context
 from nenghao.security.enrolment import RENEW_PATH
 from nenghao.standard.messages import Acknowledgement, read, write
 from nenghao.standard.messages.base_data import BaseDataRequest
 from nenghao.standard.messages.config_data import ConfigDownloadRequest, ConfigUpload
-from nenghao.standard.messages.energy_data import EnergyDownloadRequest
+from nenghao.standard.messages.energy_data import EnergyDownloadRequest, columns_of
 from nenghao.standard.messages.registration import RegistrationRequest
 from nenghao.standard.messages.version_check import VersionAnswer, VersionRequest
 
@@ -80,6 +82,10 @@ def upload_configuration(platform: Platform, call: Call) -> bytes:
     body = journal.Body.of(call.body)
     with platform.store.write() as conn:
         peer = registry.identify(conn, call.identity, request.device_id, request.enterprise_code)
+        codes = {item.data_code for item in request.collect_item_config}
+        item_limit.check(
+            conn, peer.unit_id, codes, platform.settings.items_per_unit, "collectItemConfig"
+        )
         configuration.upload(
             conn, peer, request, body, call.now, call.address, platform.settings.strict
         )
@@ -96,6 +102,8 @@ def upload_energy(platform: Platform, call: Call) -> bytes:
     )
     with platform.store.read() as conn:
         peer = registry.identify(conn, call.identity, request.device_id, request.enterprise_code)
+        codes = columns_of(request.data).data_code.distinct
+        item_limit.check(conn, peer.unit_id, codes, settings.items_per_unit, "data")
     packed = call.raw if call.encoding == ZSTD else b""
     body = journal.Body.of(call.body, packed)
     intake.upload(platform.store, settings, peer, request, body, call.now, call.address)
@@ -169,7 +177,13 @@ async def not_allowed(request: Request, error: Exception) -> Response:
 
 def place(settings: PlatformSettings) -> Listener:
     """Where the device listener is to be bound; it has no application."""
-    return Listener("device", settings.listen_address, settings.device_port, None)
+    return Listener(
+        "device",
+        settings.listen_address,
+        settings.device_port,
+        None,
+        interface=settings.bind_interface,
+    )
 
 
 def listener(home: Home, platform: Platform) -> Listener:
@@ -191,6 +205,7 @@ def listener(home: Home, platform: Platform) -> Listener:
             platform.clock,
         ),
         limits=limits_of(settings),
+        on_refused=RefusedHandshakes(platform, "device").note,
     )
 
 
@@ -203,6 +218,9 @@ def limits_of(settings: PlatformSettings) -> Limits:
         body_min_rate=settings.body_min_rate,
         body_limit=settings.body_limit_mb * MEGABYTE,
         body_budget=settings.body_budget_mb * MEGABYTE // settings.workers,
+        connections=settings.connections,
+        connections_per_address=settings.connections_per_address,
+        handshakes_per_minute=settings.handshakes_per_minute,
         keep_alive_seconds=settings.idle_seconds,
     )
 

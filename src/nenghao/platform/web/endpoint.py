@@ -28,9 +28,10 @@ from nenghao.platform import audit, journal, outside, registry
 from nenghao.platform.registry import IdentityRefusal
 from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.store.engine import Store
+from nenghao.platform.web import metrics
 from nenghao.platform.web.bodies import BODY_ROOM, too_large_text
 from nenghao.platform.web.encodings import IDENTITY, Arrived, TooLarge, encoding_of
-from nenghao.platform.web.limits import BodyRoom
+from nenghao.platform.web.limits import BodyRoom, Rates
 from nenghao.platform.web.protocol import BodyBudgetExceeded, IdentityError, peer_certificate
 from nenghao.security.authority import AuthorityLocked, CertificateAuthority
 from nenghao.security.identity import PeerIdentity
@@ -51,6 +52,8 @@ JSON = "application/json; charset=utf-8"
 
 
 MEGABYTE = 1_000_000
+LISTENER = "device"
+"""Under which name requests are counted, whichever port or gateway they came by."""
 HEAVY_BYTES = MEGABYTE
 """A larger body is heavy: the day of a usual unit (0.4 to 1 MB) is not."""
 
@@ -75,6 +78,7 @@ class Platform:
         """Apart for large bodies: a few at a time, since each takes many times its size while it
         is worked on, and small ones never wait behind them."""
         self.body_limit = settings.body_limit_mb * MEGABYTE
+        self.rates = Rates(settings.requests_per_minute)
 
     def authority(self) -> CertificateAuthority:
         """The CA, opened. Raises `AuthorityLocked` where it cannot sign."""
@@ -129,6 +133,8 @@ class _Reply:
     content: bytes
     code: str = SUCCESS_CODE
     told: dict[str, Any] = field(default_factory=dict)
+    limits: frozenset[str] = frozenset()
+    """Limits that the request reached."""
 
 
 def endpoint(platform: Platform, interface: Interface) -> Callable[[Request], Awaitable[Response]]:
@@ -146,6 +152,7 @@ def endpoint(platform: Platform, interface: Interface) -> Callable[[Request], Aw
             del raw
             reply = await _work(platform, interface, request, arrived)
         except TooLarge:
+            metrics.reached(LISTENER, "body_limit_mb")
             log.warning("请求体过大", path=path, size=size, address=address)
             return Response(
                 too_large_text(platform.body_limit), 413, media_type="text/plain; charset=utf-8"
@@ -158,12 +165,16 @@ def endpoint(platform: Platform, interface: Interface) -> Callable[[Request], Aw
             reply = _refused(refusal)
         except Exception:
             reply = _refused(PlatformFault(reference=_logged("未预料的错误", path, address)))
+        seconds = time.perf_counter() - began
+        metrics.served(LISTENER, reply.code, seconds)
+        for limit in reply.limits:
+            metrics.reached(LISTENER, limit)
         log.info(
             "请求",
             path=path,
             code=reply.code,
             size=size,
-            ms=round((time.perf_counter() - began) * 1000),
+            ms=round(seconds * 1000),
             address=address,
             **reply.told,
         )
@@ -203,10 +214,10 @@ async def _work(
 
     async def within(limit: int) -> _Reply:
         if room is not None and not await room.grow(len(arrived.raw) + limit):
-            raise Busy
+            raise Busy("body_budget_mb")
         limiter = platform.limiter_for(limit)
         if limiter.statistics().tasks_waiting >= platform.settings.waiting_requests:
-            raise Busy
+            raise Busy("waiting_requests")
         work = partial(_serve, platform, interface, request, arrived, limit, now)
         return await to_thread.run_sync(work, limiter=limiter)
 
@@ -237,6 +248,8 @@ def _serve(
         return _refused(DatabaseFault(reference=_logged("数据库故障", path, "")))
     call = Call(identity, path, arrived.raw, now, address, arrived.encoding, arrived.raw)
     try:
+        if platform.rates.is_over(identity.credit_code, now):
+            raise Busy("requests_per_minute")
         if arrived.encoding != IDENTITY:
             call = replace(call, body=arrived.unpacked(limit))
         reply = _Reply(interface.service(platform, call))
@@ -247,6 +260,8 @@ def _serve(
     except RequestError as refusal:
         reply = _refused(refusal)
         _remember(platform, interface, call, refusal)
+    except Busy as busy:
+        reply = _refused(busy)
     except Refusal as refusal:
         reply = _refused(refusal)
         log.error("平台故障", path=path, text=refusal.text, exc_info=True)
@@ -279,7 +294,10 @@ def _address(request: Request) -> str:
 
 def _refused(refusal: Refusal) -> _Reply:
     message = Acknowledgement(response_code=refusal.code, response_message=refusal.text)
-    return _Reply(write(message), refusal.code, {"text": refusal.text})
+    limits = {finding.limit for finding in refusal.findings} | {getattr(refusal, "limit", "")}
+    return _Reply(
+        write(message), refusal.code, {"text": refusal.text}, frozenset(filter(None, limits))
+    )
 
 
 def _logged(event: str, path: str, who: str) -> str:

@@ -36,7 +36,7 @@ from nenghao.platform import exchange_memory as memory
 from nenghao.platform.admission import Caller, Denied, Facts
 from nenghao.platform.home import Home
 from nenghao.platform.settings import PlatformSettings
-from nenghao.platform.web import openapi
+from nenghao.platform.web import metrics, openapi
 from nenghao.platform.web.device_api import limits_of, not_allowed, not_found
 from nenghao.platform.web.endpoint import JSON, Platform, body_of
 from nenghao.platform.web.protocol import BodyBudgetExceeded
@@ -62,6 +62,7 @@ from nenghao.standard.replies import (
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
+LISTENER = "exchange"
 FLOOR_SECONDS = 0.15
 BODY_LIMIT = 100_000
 """Bytes of the largest request; one of the six has some hundred."""
@@ -130,7 +131,9 @@ class Exchange:
             facts.code, content = _plain(DatabaseFault(reference=_logged("数据库故障")), facts)
         except Exception:
             facts.code, content = _plain(PlatformFault(reference=_logged("未预料的错误")), facts)
-        ms = _milliseconds(began, time.perf_counter())
+        seconds = time.perf_counter() - began
+        metrics.served(LISTENER, facts.code, seconds)
+        ms = round(seconds * 1000)
         log.info("请求", path=facts.path, code=facts.code, ms=ms, address=address)
         return Response(content, media_type=JSON)
 
@@ -147,6 +150,7 @@ class Exchange:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         if self._threads.statistics().tasks_waiting >= self.settings.waiting_requests:
+            metrics.reached(LISTENER, "waiting_requests")
             raise Busy
         return await to_thread.run_sync(work, limiter=self._threads)
 
@@ -206,7 +210,8 @@ class Exchange:
     def _settle(self, denied: Denied, facts: Facts) -> None:
         denied.settled = True
         limit = self.settings.exchange_failure_limit
-        admission.refused(self.store, denied, facts, limit, tidy=self._is_untidy(facts.now))
+        if not admission.refused(self.store, denied, facts, limit, tidy=self._is_untidy(facts.now)):
+            metrics.reached(LISTENER, "exchange_failure_limit")
 
     def _serve(self, call: Call, caller: Caller) -> bytes:
         """Answer who has proven everything. Raises `Denied` for a call that was answered before."""
@@ -237,6 +242,7 @@ class Exchange:
     def _content(self, call: Call, caller: Caller) -> bytes:
         facts = call.facts
         if call.over_rate:
+            metrics.reached(LISTENER, "account_requests_per_minute")
             raise Busy
         request = read(call.interface.request, caller.plaintext)
         facts.params = msgspec.to_builtins(request.query_param)
@@ -293,7 +299,15 @@ def place(settings: PlatformSettings) -> list[Listener]:
     """Where the exchange listener is to be bound, without its application; nowhere for port 0."""
     if settings.exchange_port == 0:
         return []
-    return [Listener("exchange", settings.listen_address, settings.exchange_port, None)]
+    return [
+        Listener(
+            "exchange",
+            settings.listen_address,
+            settings.exchange_port,
+            None,
+            interface=settings.bind_interface,
+        )
+    ]
 
 
 def listeners(home: Home, platform: Platform) -> list[Listener]:

@@ -13,7 +13,7 @@ import asyncio
 import contextvars
 import ssl
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import structlog
 
@@ -57,6 +57,28 @@ def reason_of(error: BaseException) -> str:
     return f"意外错误（{type(error).__name__}）"
 
 
+def is_about_certificate(error: BaseException) -> bool:
+    """Whether the client was turned away for its certificate, or for having none."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return True
+    reason = getattr(error, "reason", "")
+    return isinstance(error, ssl.SSLError) and reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE"
+
+
+class TlsContext(Protocol):
+    """A context of another TLS than Python's own (`security.sm_tls`): it upgrades by itself."""
+
+    async def start_tls(
+        self,
+        raw: asyncio.Transport,
+        protocol: asyncio.Protocol,
+        *,
+        ssl_handshake_timeout: float,
+        ssl_shutdown_timeout: float,
+    ) -> asyncio.Transport:
+        """As `loop.start_tls`, server side."""
+
+
 _wire: contextvars.ContextVar[asyncio.Transport] = contextvars.ContextVar("wire")
 """TCP transport of the handshake that the current task performs."""
 
@@ -65,23 +87,29 @@ class Handshake(asyncio.Protocol):
     """Protocol of a fresh TCP connection: performs the handshake, then gives way to HTTP.
 
     `make` builds the HTTP protocol for the TCP transport; it is called only after a successful
-    handshake. `admit` says whether there is room for one more connection.
+    handshake. `admit` says whether there is room for one more connection, `on_refused` hears of
+    refused certificates: address and reason. `on_failed` hears of every handshake that failed.
     """
 
     def __init__(
         self,
-        context: ssl.SSLContext,
+        context: ssl.SSLContext | TlsContext,
         limits: Limits,
         make: Callable[[asyncio.Transport], asyncio.Protocol],
         under_way: set[Handshake],
-        admit: Callable[[], bool],
+        admit: Callable[[asyncio.Transport], bool],
+        on_refused: Callable[[str, str], None] | None = None,
+        on_failed: Callable[[Exception], None] = lambda _: None,
     ) -> None:
-        context.sslobject_class = _SpeakingObject
+        if isinstance(context, ssl.SSLContext):
+            context.sslobject_class = _SpeakingObject
         self._context = context
         self._limits = limits
         self._make = make
         self._under_way = under_way
         self._admit = admit
+        self._on_refused = on_refused
+        self._on_failed = on_failed
         self._raw: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
         self._early: list[bytes] = []
@@ -89,7 +117,7 @@ class Handshake(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         raw = cast("asyncio.Transport", transport)
         self._raw = raw
-        if not self._admit():
+        if not self._admit(raw):
             raw.abort()
             return
         raw.pause_reading()  # nothing may be read before TLS is there to read it
@@ -111,14 +139,7 @@ class Handshake(asyncio.Protocol):
         _wire.set(raw)
         peer = raw.get_extra_info("peername")
         try:
-            transport = await asyncio.get_running_loop().start_tls(
-                raw,
-                self,
-                self._context,
-                server_side=True,
-                ssl_handshake_timeout=self._limits.handshake_seconds,
-                ssl_shutdown_timeout=self._limits.close_seconds,
-            )
+            transport = await self._upgraded(raw)
         except Exception as error:
             self._refused(peer, error)
             raw.abort()
@@ -137,10 +158,27 @@ class Handshake(asyncio.Protocol):
         for data in self._early:
             protocol.data_received(data)
 
-    @staticmethod
-    def _refused(peer: tuple[str, int] | None, error: Exception) -> None:
+    async def _upgraded(self, raw: asyncio.Transport) -> asyncio.Transport | None:
+        handshake, shutdown = self._limits.handshake_seconds, self._limits.close_seconds
+        if not isinstance(self._context, ssl.SSLContext):
+            return await self._context.start_tls(
+                raw, self, ssl_handshake_timeout=handshake, ssl_shutdown_timeout=shutdown
+            )
+        return await asyncio.get_running_loop().start_tls(
+            raw,
+            self,
+            self._context,
+            server_side=True,
+            ssl_handshake_timeout=handshake,
+            ssl_shutdown_timeout=shutdown,
+        )
+
+    def _refused(self, peer: tuple[str, int] | None, error: Exception) -> None:
+        self._on_failed(error)
         address = f"{peer[0]}:{peer[1]}" if peer else ""
         log.warning("TLS 握手被拒绝", peer=address, reason=reason_of(error))
+        if self._on_refused is not None and is_about_certificate(error):
+            self._on_refused(peer[0] if peer else "", reason_of(error))
 
 
 class _SpeakingObject(ssl.SSLObject):

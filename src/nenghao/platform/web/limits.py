@@ -7,9 +7,11 @@ seconds, all sizes bytes; MB is 10⁶.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,59 @@ class Limits:
     """How long closing TLS may take, what is still to be sent included."""
     connections: int = 2000
     """Open connections; further ones are closed at once. Each holds 256 KiB of TLS buffer."""
+    connections_per_address: int = 256
+    """Of these, of one address; 0: no limit. Plants behind one gateway share an address."""
+    handshakes_per_minute: int = 1200
+    """New connections of one address in a minute; 0: no limit. A handshake costs 2 ms of CPU."""
     grace_seconds: float = 5
     """When the platform stops: how long requests in flight may take to finish."""
+
+
+LIMITS = (
+    "handshake_seconds",
+    "handshakes_per_minute",
+    "connections",
+    "connections_per_address",
+    "header_seconds",
+    "header_limit",
+    "idle_seconds",
+    "body_seconds",
+    "body_limit_mb",
+    "body_budget_mb",
+    "write_seconds",
+    "waiting_requests",
+    "record_limit",
+    "json_depth",
+    "items_per_unit",
+    "requests_per_minute",
+    "account_requests_per_minute",
+    "exchange_failure_limit",
+)
+"""The limits by the names that metrics and docs/limits.md give them."""
+
+
+class Rates:
+    """Requests of each unit in the present minute, in this process. May be asked by any thread."""
+
+    def __init__(self, limit: int) -> None:
+        """`limit`: requests a minute; 0: as many as come."""
+        self._limit = limit
+        self._guard = threading.Lock()
+        self._minute: datetime | None = None
+        self._times: dict[str, int] = {}
+
+    def is_over(self, subject: str, now: datetime) -> bool:
+        """Count one request more; whether it is one too many."""
+        if not self._limit:
+            return False
+        minute = now.replace(second=0, microsecond=0)
+        with self._guard:
+            if minute != self._minute:
+                self._minute = minute
+                self._times.clear()
+            times = self._times.get(subject, 0) + 1
+            self._times[subject] = times
+        return times > self._limit
 
 
 _Waiting = tuple[Callable[[], tuple[int, int]], Callable[[], None]]

@@ -24,8 +24,10 @@ import httptools
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from nenghao.platform.web import metrics
 from nenghao.platform.web.bodies import (
     BodyBudgetExceeded,
+    Incoming,
     LingeringTransport,
     RateFloor,
     metered,
@@ -71,22 +73,6 @@ def peer_certificate(scope: Mapping[str, Any]) -> bytes:
     raise IdentityError("请求没有客户端证书")
 
 
-class _Incoming:
-    """A request that the application has not been called for yet."""
-
-    __slots__ = ("app", "length", "oversize", "room", "size")
-
-    def __init__(self, length: int, oversize: bool, room: BodyRoom) -> None:
-        self.length = length
-        """Bytes of its body as announced; 0 when nothing was said."""
-        self.oversize = oversize
-        self.app: ASGI3Application | None = None
-        """Set once it is this request's turn on the connection."""
-        self.room = room
-        self.size = 0
-        """Bytes of its body that have come."""
-
-
 class GuardedProtocol(HttpToolsProtocol):
     """One connection. `server` makes it when the handshake is done and keeps it in its state."""
 
@@ -97,14 +83,19 @@ class GuardedProtocol(HttpToolsProtocol):
         limits: Limits,
         budget: BodyBudget,
         raw: asyncio.Transport | None = None,
+        listener: str = "",
     ) -> None:
-        """`raw` is the TCP transport beneath TLS: aborting that one works in every state."""
+        """`raw` is the TCP transport beneath TLS: aborting that one works in every state.
+
+        `listener` is under which name limits that are reached are counted.
+        """
         super().__init__(config, server_state, {}, asyncio.get_running_loop())
         self.timeout_keep_alive = limits.keep_alive_seconds  # type: ignore[assignment]
         self._limits = limits
         self._budget = budget
         self._raw = raw
-        self._incoming: dict[RequestResponseCycle, _Incoming] = {}
+        self._listener = listener
+        self._incoming: dict[RequestResponseCycle, Incoming] = {}
         self._announced = 0
         """Length of the present request's body, as its headers say."""
         self._overhead = 0
@@ -162,7 +153,8 @@ class GuardedProtocol(HttpToolsProtocol):
         under_way = self.cycle is not None and not self.cycle.response_complete
         return under_way or (self._raw is not None and self._raw.get_write_buffer_size() > 0)
 
-    def _cut_off(self, reason: str) -> None:
+    def _cut_off(self, reason: str, limit: str) -> None:
+        metrics.reached(self._listener, limit)
         log.warning("连接已切断", peer=_address(self.client), reason=reason)
         self.kill()
 
@@ -188,6 +180,7 @@ class GuardedProtocol(HttpToolsProtocol):
         else:
             self._overhead = 0 if self._body_came else self._overhead + len(data)
             if self._overhead > self._limits.header_limit and not self._lingering:
+                metrics.reached(self._listener, "header_limit")
                 self._answer_and_close(b"431 Request Header Fields Too Large", "请求头过大")
 
     def on_message_begin(self) -> None:
@@ -212,7 +205,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _await_headers(self) -> None:
         if self._header_timer is None:
             self._header_timer = self.loop.call_later(
-                self._limits.header_seconds, self._cut_off, "请求头超时"
+                self._limits.header_seconds, self._cut_off, "请求头超时", "header_seconds"
             )
 
     def _stop_header_timer(self) -> None:
@@ -244,16 +237,16 @@ class GuardedProtocol(HttpToolsProtocol):
         self._close()
 
     def _too_slow(self) -> None:
-        self._cut_off("请求体太慢")
+        self._cut_off("请求体太慢", "body_seconds")
 
     # --- the body -----------------------------------------------------------------------
 
-    def _request(self, cycle: RequestResponseCycle) -> _Incoming:
+    def _request(self, cycle: RequestResponseCycle) -> Incoming:
         request = self._incoming.get(cycle)
         if request is None:
             oversize = self._announced > self._limits.body_limit
             room = BodyRoom(self._budget, self._limits.budget_seconds)
-            request = self._incoming[cycle] = _Incoming(self._announced, oversize, room)
+            request = self._incoming[cycle] = Incoming(self._announced, oversize, room)
         return request
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
@@ -261,7 +254,7 @@ class GuardedProtocol(HttpToolsProtocol):
         request = self._request(cycle)
         request.app = app
         if request.oversize:
-            self._refuse(cycle, request, too_large(self._limits.body_limit))
+            self._refuse(cycle, request, self._too_large())
         elif not cycle.more_body:
             self._call(cycle, app, request)
         else:
@@ -282,7 +275,7 @@ class GuardedProtocol(HttpToolsProtocol):
         elif request.size + len(body) > self._limits.body_limit:
             request.oversize = True
             if request.app is not None:
-                self._refuse(self.cycle, request, too_large(self._limits.body_limit))
+                self._refuse(self.cycle, request, self._too_large())
         else:
             self.cycle.body += body
             request.size += len(body)
@@ -308,13 +301,13 @@ class GuardedProtocol(HttpToolsProtocol):
         if not self._lingering:
             super().on_response_complete()
 
-    def _call(self, cycle: RequestResponseCycle, app: ASGI3Application, request: _Incoming) -> None:
+    def _call(self, cycle: RequestResponseCycle, app: ASGI3Application, request: Incoming) -> None:
         """Call the application; its body counts in the budget until it has answered."""
         del self._incoming[cycle]
         super()._start_asgi_task(cycle, metered(app, request.room))
 
     def _refuse(
-        self, cycle: RequestResponseCycle, request: _Incoming, app: ASGI3Application
+        self, cycle: RequestResponseCycle, request: Incoming, app: ASGI3Application
     ) -> None:
         """Let `app` answer before the body is complete; what still comes of it is discarded."""
         self._window.stop()
@@ -326,9 +319,13 @@ class GuardedProtocol(HttpToolsProtocol):
         request.room.release()
         super()._start_asgi_task(cycle, app)
 
+    def _too_large(self) -> ASGI3Application:
+        metrics.reached(self._listener, "body_limit_mb")
+        return too_large(self._limits.body_limit)
+
     # --- waiting for room in the budget -------------------------------------------------
 
-    def _find_room(self, request: _Incoming, size: int) -> None:
+    def _find_room(self, request: Incoming, size: int) -> None:
         """Go on reading once `size` bytes of the body are counted; not for ever."""
         app = request.app
         if app is None or self._waiting is not None or request.room.reserve(size):
@@ -345,6 +342,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
 
     def _no_room(self, app: ASGI3Application) -> None:
+        metrics.reached(self._listener, "body_budget_mb")
         log.warning("请求体内存不足，请求稍后重试", peer=_address(self.client))
         self._refuse(self.cycle, self._incoming[self.cycle], without_body(app))
 
@@ -381,10 +379,14 @@ class GuardedProtocol(HttpToolsProtocol):
 
     # --- a client that does not read ----------------------------------------------------
 
+    def timeout_keep_alive_handler(self) -> None:
+        metrics.reached(self._listener, "idle_seconds")
+        super().timeout_keep_alive_handler()
+
     def pause_writing(self) -> None:
         super().pause_writing()
         self._write_timer = self.loop.call_later(
-            self._limits.write_seconds, self._cut_off, "对方不接收应答"
+            self._limits.write_seconds, self._cut_off, "对方不接收应答", "write_seconds"
         )
 
     def resume_writing(self) -> None:

@@ -28,16 +28,20 @@ import structlog
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from nenghao.platform.web import metrics
 from nenghao.platform.web.ending import SIGNALS, Ending, obey_signals
-from nenghao.platform.web.handshake import Handshake
+from nenghao.platform.web.handshake import Handshake, TlsContext
 from nenghao.platform.web.limits import BodyBudget, Limits
 from nenghao.platform.web.protocol import GuardedProtocol
+from nenghao.platform.web.visitors import Visitors, address_of
 
 log = structlog.get_logger(__name__)
 
 _SETTLE_SECONDS = 0.5
 _BACKLOG = 2048
 _TICK = 0.02
+_TELL_EVERY = 60.0
+"""Seconds between two log lines about connections of one address that were turned away."""
 
 
 class BindError(OSError):
@@ -56,9 +60,14 @@ class Listener:
     """0: any free one; `on_ready` and `serving` tell which."""
     app: Any
     """An ASGI 3 application; called once the whole body is there."""
-    ssl_factory: Callable[[], ssl.SSLContext] | None = None
+    ssl_factory: Callable[[], ssl.SSLContext | TlsContext] | None = None
     """Makes the TLS context, in each worker; None: plain HTTP, for loopback only."""
     limits: Limits = field(default_factory=Limits)
+    on_refused: Callable[[str, str], None] | None = None
+    """Told, in the event loop, of clients refused for their certificate: address and reason."""
+
+    interface: str = ""
+    """The network interface (网卡) alone through which clients may come; "": any. Linux only."""
 
     @property
     def url(self) -> str:
@@ -116,6 +125,8 @@ def _bind(listener: Listener) -> Bound:
                 each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            if listener.interface:
+                _tie(each, listener.interface)
             each.bind((address[0], port, *address[2:]))
             port = each.getsockname()[1]
             each.setblocking(False)
@@ -126,6 +137,17 @@ def _bind(listener: Listener) -> Bound:
             f"无法监听 {listener.name} {listener.host}:{listener.port}：{error.strerror or error}"
         ) from error
     return Bound(replace(listener, port=port), tuple(sockets))
+
+
+def _tie(each: socket.socket, interface: str) -> None:
+    """Have the kernel drop what comes to the socket through other interfaces."""
+    option = getattr(socket, "SO_BINDTODEVICE", None)
+    if option is None:
+        raise OSError(0, "本系统不支持限定网卡（设置项 bind_interface）")
+    try:
+        each.setsockopt(socket.SOL_SOCKET, option, interface.encode())
+    except OSError as error:
+        raise OSError(error.errno, f"网卡 {interface}：{error.strerror}") from error
 
 
 class _Station:
@@ -151,6 +173,10 @@ class _Station:
         self._budget = BodyBudget(self.limits.body_budget)
         self._context = listener.ssl_factory() if listener.ssl_factory is not None else None
         self._handshakes: set[Handshake] = set()
+        self._visitors = Visitors(self.limits)
+        self._told: dict[str, float] = {}
+        """When it was last logged that an address was turned away."""
+        metrics.prepare(listener.name)
         self._servers: list[asyncio.Server] = []
 
     async def accept(self) -> None:
@@ -166,13 +192,52 @@ class _Station:
     def _protocol(self) -> asyncio.Protocol:
         if self._context is None:
             return self._http(None)
-        return Handshake(self._context, self.limits, self._http, self._handshakes, self._admit)
+        return Handshake(
+            self._context,
+            self.limits,
+            self._http,
+            self._handshakes,
+            self._admit,
+            self.bound.listener.on_refused,
+            self._failed,
+        )
 
     def _http(self, raw: asyncio.Transport | None) -> GuardedProtocol:
-        return GuardedProtocol(self._config, self.state, self.limits, self._budget, raw)
+        name = self.bound.listener.name
+        return GuardedProtocol(self._config, self.state, self.limits, self._budget, raw, name)
 
-    def _admit(self) -> bool:
-        return len(self.state.connections) + len(self._handshakes) < self.limits.connections
+    def _admit(self, raw: asyncio.Transport) -> bool:
+        now = asyncio.get_running_loop().time()
+        if len(self.state.connections) + len(self._handshakes) >= self.limits.connections:
+            limit = "connections"
+        else:
+            limit = self._visitors.refusal(raw, now)
+        if not limit:
+            return True
+        metrics.reached(self.bound.listener.name, limit)
+        address = address_of(raw)
+        if now - self._told.get(address, -_TELL_EVERY) >= _TELL_EVERY:
+            self._told[address] = now
+            log.warning("连接未接受：达到限制", address=address, limit=limit)
+        return False
+
+    def _failed(self, error: Exception) -> None:
+        name = self.bound.listener.name
+        metrics.handshake_refused(name)
+        if isinstance(error, ConnectionAbortedError):
+            metrics.reached(name, "handshake_seconds")
+
+    def take_stock(self) -> None:
+        """Tell how things stand, and forget who is gone; once a second."""
+        metrics.present(
+            self.bound.listener.name,
+            connections=len(self.state.connections),
+            handshakes_under_way=len(self._handshakes),
+            body_bytes=self._budget.used,
+        )
+        self._visitors.tidy()
+        now = asyncio.get_running_loop().time()
+        self._told = {who: at for who, at in self._told.items() if now - at < _TELL_EVERY}
 
     @property
     def connections(self) -> list[GuardedProtocol]:
@@ -249,6 +314,7 @@ class Server:
             date = formatdate(usegmt=True).encode()
             for station in self._stations:
                 station.state.default_headers = [(b"date", date)]
+                station.take_stock()
             await asyncio.sleep(1)
 
 

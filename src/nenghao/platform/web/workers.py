@@ -36,6 +36,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from nenghao.platform.web import ending as endings
+from nenghao.platform.web import metrics
 from nenghao.platform.web.ending import Ending
 from nenghao.platform.web.server import Bound, Listener, adopt, bind, run, run_bound
 
@@ -75,7 +76,8 @@ def serve(
         raise WorkersFailed("本系统不支持多个工作进程，请把设置项 workers 设为 1")
     bound = bind(places)
     try:
-        _Parent(bound, count, opened).run(on_ready)
+        with metrics.shared():
+            _Parent(bound, count, opened).run(on_ready)
     finally:
         for each in bound:
             each.close()
@@ -249,6 +251,7 @@ class _Parent:
             if worker.pipe in self._selector.get_map():
                 self._selector.unregister(worker.pipe)
             os.close(worker.pipe)
+            metrics.forget(worker.pid)
             worker.pid, worker.pipe = 0, -1
             if self._signals:
                 continue

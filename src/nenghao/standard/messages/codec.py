@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections import Counter
 from math import inf, nan
 from typing import Any, TypeVar
@@ -27,7 +28,15 @@ M = TypeVar("M", bound=Message)
 CONTAINER_LIMIT = 4_000_000
 """Objects and arrays of the largest body that is taken apart; a legal upload has 200,002."""
 
+DEPTH_LIMIT = 32
+"""Objects and arrays inside each other; the deepest message of the annexes has four levels."""
+
 _NO_JSON = "请求体不是合法的 JSON"
+# It matches wherever a string begins, also one without an end: so it never looks at a byte twice.
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)
+_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_OTHERS = bytes(set(range(256)) - set(b"[]{}"))
+_OTHERS_BUT_QUOTES = bytes(set(_OTHERS) - set(b'"'))
 _INTEGER_DIGITS = 400
 _encoder = msgspec.json.Encoder()
 
@@ -125,6 +134,9 @@ def parse(body: bytes, findings: Findings) -> Tree:
     if body.count(b"{") + body.count(b"[") > CONTAINER_LIMIT:
         findings.add(Finding("", f"请求体内的对象和数组应为至多 {CONTAINER_LIMIT} 个"))
         return tree
+    if is_deeper(body, DEPTH_LIMIT):
+        findings.add(_too_deep())
+        return tree
     try:
         tree.load(body.decode())
     except UnicodeDecodeError as error:
@@ -133,11 +145,42 @@ def parse(body: bytes, findings: Findings) -> Tree:
         where = f"第 {error.lineno} 行第 {error.colno} 列有误" if body.strip() else "内容为空"
         findings.add(Finding("", f"{_NO_JSON}：{where}"))
     except RecursionError:
-        findings.add(Finding("", f"{_NO_JSON}：嵌套过深"))
+        findings.add(_too_deep())
     else:
         for name in tree.duplicates():
             findings.add(Finding(quote(name).strip('"'), "在顶层重复出现"))
     return tree
+
+
+def is_deeper(body: bytes, limit: int) -> bool:
+    """Whether objects and arrays stand inside each other more than `limit` deep.
+
+    Before anything is made of the body, and in time that grows with its length alone: all but the
+    brackets outside strings goes, then each pass takes the innermost pairs away.
+    """
+    rest = _brackets(body)
+    for _ in range(limit):
+        before = len(rest)
+        rest = rest.replace(b"[]", b"")
+        if len(rest) == before:
+            break
+    # What is left is deeper still, or was never closed, or closes what was never opened.
+    return b"[]" in rest or rest.count(b"[") > limit
+
+
+def _brackets(body: bytes) -> bytes:
+    """The brackets of a body that do not stand in strings, all of them square."""
+    if b"\\" not in body:
+        # The quotes of strings that hold no bracket stand side by side now. Where one holds any,
+        # an odd number of quotes comes before it, and one is left.
+        rest = body.translate(_BRACKETS, _OTHERS_BUT_QUOTES).replace(b'""', b"")
+        if b'"' not in rest:
+            return rest
+    return _STRING.sub(b"", body).translate(_BRACKETS, _OTHERS)
+
+
+def _too_deep() -> Finding:
+    return Finding("", f"{_NO_JSON}：嵌套过深", limit="json_depth")
 
 
 def _read_object(cls: type[M], value: object, path: str, findings: Findings) -> M | None:
@@ -233,7 +276,8 @@ def _read_map(plan: FieldPlan, raw: object, path: str, findings: Findings) -> An
 
 def too_long(path: str, most: int, length: int) -> Finding:
     """The finding that an array has more elements than are accepted."""
-    return Finding(path, f"应为至多 {most} 项", f"{length} 项")
+    limit = "record_limit" if path == "data" else ""
+    return Finding(path, f"应为至多 {most} 项", f"{length} 项", limit=limit)
 
 
 _READERS = {
