@@ -15,7 +15,7 @@ NODE_EXAMPLE := examples/exchange-node
 NODE := $(NODE_EXAMPLE)/node_modules/.installed
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check bench bench-growth soak lock clean
+.PHONY: demo test check bench bench-growth bench-device bench-exchange soak lock clean
 
 # A province and twelve units on this machine, under ./demo; ends with Ctrl-C (ARGS="--units 3 --days 7").
 demo: $(RUN)
@@ -43,6 +43,14 @@ bench: $(RUN)
 # Rates with ever more values stored (ARGS="--millions 100 500"; loading takes a while).
 bench-growth: $(RUN)
 	$(BIN)/python -m benchmarks.growth $(ARGS)
+
+# Memory and time of a device with 500 items, polled over Modbus (three minutes).
+bench-device: $(RUN)
+	$(BIN)/python -m benchmarks.device $(ARGS)
+
+# How long the six exchange interfaces take (ARGS="--units 300 --no-postgres"; filling takes a while).
+bench-exchange: $(RUN)
+	$(BIN)/python -m benchmarks.exchange $(ARGS)
 
 # The long versions of the tests.
 soak: $(DEV)

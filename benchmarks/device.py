@@ -241,7 +241,7 @@ def measure(home: DeviceHome, platform: Path, items: int, seconds: float) -> dic
     environ |= {"NENGHAO_PAGE_PORT": str(page), "NENGHAO_LOG_LEVEL": "warning"}
     with (
         process("-m", "nenghao", "platform", "serve", "--home", str(platform)) as site,
-        process(__file__, "--items", str(items), "--serve") as meters,
+        process("-m", "benchmarks.device", "--items", str(items), "--serve") as meters,
     ):
         assert site.stdout is not None
         assert meters.stdout is not None
