@@ -197,6 +197,14 @@ def test_no_connection_and_tls_trouble_mean_unreachable() -> None:
         assert word in failure.reason
 
 
+def test_a_certificate_that_the_platform_refuses_is_told_in_chinese() -> None:
+    alert = ssl.SSLError(1, "[SSL: SSLV3_ALERT_CERTIFICATE_REVOKED] alert (_ssl.c:1)")
+    alert.reason = "SSLV3_ALERT_CERTIFICATE_REVOKED"
+    failure = fails(with_cause(httpx.ReadError(""), alert))
+    assert failure.kind is FailureKind.UNREACHABLE
+    assert "证书已被吊销（SSLV3_ALERT_CERTIFICATE_REVOKED）" in failure.reason
+
+
 def test_nobody_listening_is_told_in_chinese_by_the_systems_error() -> None:
     async def ask(url: str) -> Reply | Failure:
         context = ssl.create_default_context()

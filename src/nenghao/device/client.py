@@ -24,7 +24,7 @@ from nenghao.clock import CST
 from nenghao.device.encoding import ContentEncoding, compressor
 from nenghao.device.events import Done, Failure, FailureKind, Registered, Registration, VersionsRead
 from nenghao.device.home import Unit
-from nenghao.device.reasons import cause_of, reason_of
+from nenghao.device.reasons import alert_of, cause_of, reason_of
 from nenghao.device.sm_http import SmHttpTransport
 from nenghao.device.urls import BadAddress, read_url
 from nenghao.device.way_out import BoundTransport
@@ -291,7 +291,7 @@ def _unsent(url: str, error: Exception) -> Failure:
             FailureKind.UNREACHABLE, f"平台 {host} 的证书未通过验证：{tls.verify_message}"
         )
     if tls is not None:
-        return Failure(FailureKind.UNREACHABLE, f"与平台 {host} 的加密连接失败：{tls}")
+        return Failure(FailureKind.UNREACHABLE, f"与平台 {host} 的加密连接失败：{alert_of(tls)}")
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         return Failure(FailureKind.UNREACHABLE, f"无法连接平台 {host}：{_reason(error, '超时')}")
     reason = _reason(error, type(error).__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import re
 import socket
+import ssl
 
 _REASONS = {
     errno.ECONNREFUSED: "对方拒绝连接（端口没有监听）",
@@ -51,3 +52,22 @@ def cause_of(error: BaseException) -> OSError | None:
         inner = at.exceptions[0] if isinstance(at, BaseExceptionGroup) else None
         at = at.__cause__ or at.__context__ or inner
     return found
+
+
+_ALERTS = {
+    "CERTIFICATE_REVOKED": "平台不接受本机证书：证书已被吊销",
+    "CERTIFICATE_EXPIRED": "平台不接受本机证书：证书已过期或尚未生效",
+    "UNKNOWN_CA": "平台不接受本机证书：平台不认其签发机构",
+    "BAD_CERTIFICATE": "平台不接受本机证书",
+    "CERTIFICATE_UNKNOWN": "平台不接受本机证书",
+    "UNSUPPORTED_CERTIFICATE": "平台不接受本机证书：用途不符",
+    "CERTIFICATE_REQUIRED": "平台要求出示证书，本机没有出示",
+    "HANDSHAKE_FAILURE": "双方没有共同支持的加密方式，或平台不接受本机证书",
+}
+
+
+def alert_of(error: ssl.SSLError) -> str:
+    """What the platform's TLS alert says of this device's certificate; else the error's text."""
+    reason = error.reason or ""
+    known = [text for alert, text in _ALERTS.items() if reason.endswith(f"ALERT_{alert}")]
+    return f"{known[0]}（{reason}）" if known else str(error)
