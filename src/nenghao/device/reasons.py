@@ -68,6 +68,6 @@ _ALERTS = {
 
 def alert_of(error: ssl.SSLError) -> str:
     """What the platform's TLS alert says of this device's certificate; else the error's text."""
-    reason = error.reason or ""
+    reason = getattr(error, "reason", None) or ""  # absent on one that Python code made
     known = [text for alert, text in _ALERTS.items() if reason.endswith(f"ALERT_{alert}")]
     return f"{known[0]}（{reason}）" if known else str(error)
