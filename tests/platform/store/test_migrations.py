@@ -24,6 +24,7 @@ REFERENCE_TABLES = {
     *("exchange_account", "exchange_key", "exchange_nonce", "exchange_count"),
     *("roll_up", "coefficient", "project"),
     *("enrolment", "issuer", "outside_revocation"),
+    *("uplink_lease", "province"),
 }
 
 

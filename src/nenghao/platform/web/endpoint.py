@@ -25,6 +25,7 @@ from starlette.responses import Response
 
 from nenghao.clock import china_now
 from nenghao.platform import audit, journal, outside, registry
+from nenghao.platform.national import provinces
 from nenghao.platform.registry import IdentityRefusal
 from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.store.engine import Store
@@ -105,7 +106,7 @@ class Call:
     @property
     def actor(self) -> str:
         """The certificate's device, as the audit trail writes it."""
-        return registry.actor(self.identity.credit_code, self.identity.device)
+        return registry.actor_of(self.identity)
 
 
 Service = Callable[[Platform, Call], bytes]
@@ -323,7 +324,10 @@ def _audit(
 
 def _keep(platform: Platform, call: Call, refusal: RequestError) -> None:
     with platform.store.read() as conn:
-        peer = registry.peer_of_certificate(conn, call.identity)
+        if call.identity.province:
+            peer = provinces.unit_named_in(conn, call.identity, call.body)
+        else:
+            peer = registry.peer_of_certificate(conn, call.identity)
     if peer is None:
         return
     journal.keep_refused(

@@ -1,6 +1,8 @@
-"""The uplink."""
+"""The uplink: what a national platform has, and what a province has for it."""
 
 from __future__ import annotations
+
+from nenghao.platform.store.migrations import national, uplink
 
 revision = "0008"
 down_revision = "0007"
@@ -9,8 +11,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    national.create()
+    uplink.create()
 
 
 def downgrade() -> None:
-    pass
+    uplink.drop()
+    national.drop()
