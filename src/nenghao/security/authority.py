@@ -31,7 +31,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from nenghao.security import revocations
 from nenghao.security.ca_keys import AuthorityLocked, Seal, is_sealed, is_sealed_by_passphrase
 from nenghao.security.files import write_public
-from nenghao.security.identity import IDENTIFIER_PREFIX, serial_text, unit_urn
+from nenghao.security.identity import (
+    IDENTIFIER_PREFIX,
+    is_province,
+    province_urn,
+    serial_text,
+    unit_urn,
+)
 from nenghao.security.leaves import (
     BACKDATED,
     Algorithm,
@@ -78,7 +84,7 @@ class Issued(msgspec.Struct, frozen=True):
     private_key: bytes
     """PKCS#8, not encrypted; empty when the device made its key itself."""
     credit_code: str = ""
-    """Unit of a device's certificate; "" for a server."""
+    """Unit of a device's certificate; "" for a province's and a server's."""
     name: str = ""
     """Full name of the unit, also where the subject holds only its beginning; or the host."""
     region: str = ""
@@ -257,6 +263,35 @@ class CertificateAuthority:
         return msgspec.structs.replace(
             issued, credit_code=credit_code, name=name, region=region, device=device
         )
+
+    def issue_province(
+        self,
+        region: str,
+        name: str,
+        now: datetime,
+        days: int = 1095,
+        *,
+        algorithm: Algorithm = "p256",
+        key: PublicKey | None = None,
+    ) -> Issued:
+        """Issue a client certificate to the platform of province `region`, named `name`.
+
+        As `issue_device`, by the same CA; it names a province in place of a unit. Raises
+        `AuthorityError` for a region that is no province's.
+        """
+        if not is_province(region):
+            raise AuthorityError("省级行政区划代码应为两位数字加 0000")
+        name = checked_name(name)
+        subject = x509.Name(
+            [
+                x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
+                x509.NameAttribute(NameOID.ORGANIZATION_NAME, name[:64]),
+                x509.NameAttribute(NameOID.COMMON_NAME, cut(name, 64)),
+            ]
+        )
+        urn = x509.UniformResourceIdentifier(province_urn(region))
+        issued = self._issue(DEVICE_CA, subject, [urn], now, days, algorithm, key)
+        return msgspec.structs.replace(issued, name=name, region=region)
 
     def issue_server(self, hosts: Sequence[str], now: datetime, days: int = 825) -> Issued:
         """Issue a server certificate with a fresh key for DNS names and IP addresses `hosts`."""
