@@ -16,8 +16,9 @@ import pytest
 from nenghao.device.client import PlatformClient, Reply
 from nenghao.device.events import Failure, FailureKind
 from nenghao.device.home import HomeError, _context
+from nenghao.platform.web.binding import Listener
 from nenghao.platform.web.limits import Limits
-from nenghao.platform.web.server import Listener, serving
+from nenghao.platform.web.server import serving
 from nenghao.security.sm_tls import SmContext
 from tests.security.pki import Pair, Pki
 from tests.security.sm_pki import HOST, PATIENCE, SmPki, needs_openssl

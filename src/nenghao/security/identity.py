@@ -23,7 +23,7 @@ import msgspec
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from nenghao.security.leaves import china
+from nenghao.security.leaves import UNREADABLE, china
 from nenghao.standard import credit_code as credit_codes
 
 IDENTIFIER_PREFIX = "NTRCN-"
@@ -84,7 +84,7 @@ def identity_of(der: bytes) -> PeerIdentity:
                 NameOID.ORGANIZATION_IDENTIFIER
             )
         ]
-    except (ValueError, TypeError) as e:
+    except UNREADABLE as e:
         raise IdentityError("证书无法解析") from e
     return identity_with(certificate, der, _credit_code(codes))
 
@@ -95,13 +95,7 @@ def identity_with(
     """The identity of a certificate whose credit code is known. Raises `IdentityError`."""
     try:
         uris = _uris(certificate)
-    except (
-        ValueError,
-        TypeError,
-        x509.InvalidVersion,
-        x509.DuplicateExtension,
-        x509.UnsupportedGeneralNameType,
-    ) as e:
+    except UNREADABLE as e:
         raise IdentityError("证书无法解析") from e
     return PeerIdentity(
         credit_code=credit_code,
