@@ -142,11 +142,14 @@ def test_a_platform_that_refuses_our_certificate_is_unreachable_with_the_reason(
     sm: SmPki,
 ) -> None:
     with platform(sm.server_context) as (url, app):
-        context = sm.client_context(sm.expired())
-        answer = talk(context, lambda client: client.post(url, b"x"))
-    assert isinstance(answer, Failure)
+        for _ in range(10):  # TCP may lose the alert: a write on a closed line ends its reading
+            context = sm.client_context(sm.expired())
+            answer = talk(context, lambda client: client.post(url, b"x"))
+            assert isinstance(answer, Failure)
+            if answer.kind is FailureKind.UNREACHABLE:
+                break
     assert answer.kind is FailureKind.UNREACHABLE
-    assert "certificate expired" in answer.reason
+    assert "证书已过期" in answer.reason
     assert app.lengths == []
 
 
