@@ -148,6 +148,7 @@ def test_a_platform_that_refuses_our_certificate_is_unreachable_with_the_reason(
             assert isinstance(answer, Failure)
             if answer.kind is FailureKind.UNREACHABLE:
                 break
+    assert isinstance(answer, Failure)
     assert answer.kind is FailureKind.UNREACHABLE
     assert "证书已过期" in answer.reason
     assert app.lengths == []
