@@ -29,8 +29,9 @@ from typing import Any
 
 from benchmarks.report import Row, machine, show
 from nenghao.clock import china_now
+from nenghao.platform.web.binding import Listener
 from nenghao.platform.web.limits import Limits
-from nenghao.platform.web.server import Listener, serving
+from nenghao.platform.web.server import serving
 from nenghao.security.authority import CertificateAuthority, Issued
 from nenghao.security.contexts import client_context, renewing_server_context
 from nenghao.security.credentials import write_credentials, write_server

@@ -16,7 +16,7 @@ import pytest
 from nenghao.cli import main
 from nenghao.clock import china_now
 from nenghao.device.home import DeviceHome
-from nenghao.platform import certificates
+from nenghao.platform import certificates, doctor, sm2_home
 from nenghao.platform.home import Home, init, open_home
 from nenghao.platform.web.device_api import listener
 from nenghao.platform.web.endpoint import Platform
@@ -26,6 +26,7 @@ from nenghao.security.checkup import Line, State
 from nenghao.security.credentials import write_credentials
 from nenghao.settings import set_value
 from tests.platform.world import STEEL
+from tests.security.sm_pki import needs_openssl
 
 Capture = pytest.CaptureFixture[str]
 
@@ -141,11 +142,36 @@ def test_what_ends_soon_or_has_ended_is_told_in_time(home: Home) -> None:
 
     assert [state(0), state(800), state(900)] == [{State.OK}, {State.WARNING}, {State.FAULT}]
     assert state(-10) == {State.FAULT}
-    listed = home.ca / "device-ca.crl"
-    told = [
-        checkup.revocation_list(listed, now + timedelta(days=days)).state for days in (0, 29, 40)
-    ]
-    assert told == [State.OK, State.WARNING, State.FAULT]
+
+
+@needs_openssl
+def test_what_of_sm2_ends_is_told_because_nothing_renews_it(home: Home) -> None:
+    now = china_now()
+    authority = sm2_home.authority(home, now)
+    issued = [authority.issue_device(STEEL, "示例", "210102", 1, now, days) for days in (20, 400)]
+    set_value(home.settings_file, "sm_port", 9446, type(home.settings))
+    opened = open_home(home.path, {})
+
+    def lines(subject: str, days: int = 0) -> list[Line]:
+        later = now + timedelta(days=days)
+        return [line for line in doctor.examine(home.path, {}, later) if line.subject == subject]
+
+    assert [line.state for line in lines("国密服务器证书")] == [State.FAULT]
+    sm2_home.renew_server_certificate(opened, now)
+    assert [line.state for line in lines("国密服务器证书")] == [State.OK]
+    assert {line.state for line in lines("国密签发机构证书")} == {State.OK}
+    with home.store() as store, store.write() as conn:
+        certificates.register(conn, issued[0], now)
+    (line,) = lines("国密端设备证书")
+    assert "端设备 1" in line.found
+    assert "nenghao ca issue --algorithm sm2" in line.advice
+    with home.store() as store, store.write() as conn:
+        certificates.register(conn, issued[1], now)
+    assert lines("国密端设备证书") == []
+    assert len(lines("国密端设备证书", 375)) == 1
+    assert [line.state for line in lines("吊销列表")] == [State.OK]
+    assert {line.state for line in lines("吊销列表", 25)} == {State.WARNING}
+    assert State.FAULT in {line.state for line in lines("吊销列表", 40)}
 
 
 def test_a_clock_behind_what_is_known_is_a_fault() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from nenghao.clock import china_now
 from nenghao.device import renewal
@@ -17,7 +18,9 @@ from nenghao.device.home import DeviceHome, HomeError, next_file
 from nenghao.security.authority import CertificateAuthority, Issued
 from nenghao.security.enrolment import RENEW_PATH
 from nenghao.security.requests import key_of_request
+from nenghao.security.sm2_authority import Sm2Authority
 from tests.device.world import UNIT_CODE
+from tests.security.sm_pki import needs_openssl
 
 
 @pytest.fixture
@@ -219,3 +222,22 @@ def test_a_platform_that_knows_no_renewal_is_asked_once_a_day(home: DeviceHome) 
     moments = [now + timedelta(hours=hours) for hours in (0, 1, 12, 23, 24, 25)]
     service = served(home, unknown, moments)
     assert (len(asked), service.taken_up) == (2, 0)
+
+
+@needs_openssl
+def test_an_sm2_certificate_is_left_to_the_operator_who_is_told_once(
+    home: DeviceHome, authority: CertificateAuthority, tmp_path: Path
+) -> None:
+    issuer = Sm2Authority.create(tmp_path / "sm2", b"a secret of the tests", china_now())
+    issued = issuer.issue_device(UNIT_CODE, "示例", "210102", 1, china_now())
+    chain, key = chain_and_key(home)
+    chain.write_bytes(issued.chain)
+    key.write_bytes(issued.private_key)
+    platform, now = Renewer(authority), soon(home)
+    with capture_logs() as logs:
+        service = served(home, platform, [now + timedelta(days=days) for days in range(4)])
+        assert not renewed(home, platform, now)
+    assert (platform.requests, service.taken_up) == ([], 0)
+    told = [entry for entry in logs if "ca issue --algorithm sm2" in entry["event"]]
+    assert len(told) == 2  # once by the service, once by the single run
+    assert chain.read_bytes() == issued.chain

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,30 +44,14 @@ from nenghao.standard.messages.exchange_interfaces import INTERFACES
 from nenghao.standard.messages.registration import RegistrationAnswer, RegistrationRequest
 from nenghao.standard.messages.version_check import VersionAnswer, VersionRequest
 from nenghao.standard.replies import RequestError
+from tests.fuzz.decoder import Decoder, text
+from tests.fuzz.trust_decoders import TRUST_DECODERS
 
 SAMPLES = Path(__file__).parents[1] / "standard" / "messages" / "samples"
 CODE = "91330000573973053F"
 UNIT = Unit(CODE, "示例钢铁", "210102", "和平区")
 KEY = bytes(range(16))
 HEADER = ("code", "name", "value")
-
-
-@dataclass(frozen=True)
-class Decoder:
-    """One of them: what it is given, what it may raise, and what good input looks like."""
-
-    run: Callable[[bytes], object]
-    raises: tuple[type[Exception], ...]
-    seeds: tuple[bytes, ...] = ()
-
-    def __call__(self, data: bytes) -> None:
-        """Take `data` apart; an exception that is not its own comes out."""
-        with contextlib.suppress(*self.raises):
-            self.run(data)
-
-
-def _text(run: Callable[[str], object]) -> Callable[[bytes], object]:
-    return lambda data: run(data.decode("utf-8", "replace"))
 
 
 def _message(cls: Any) -> Callable[[bytes], object]:
@@ -238,11 +221,11 @@ DECODERS: dict[str, Decoder] = {
     "depth": Decoder(_depth, (), (_UPLOAD, b'{"a":[[[{"b":"["}]]]}')),
     "gzip": Decoder(_unpacked("gzip"), (RequestError, TooLarge)),
     "zstd": Decoder(_unpacked("zstd"), (RequestError, TooLarge)),
-    "content encoding": Decoder(_text(encoding_of), (RequestError,), (b"gzip", b"zstd")),
+    "content encoding": Decoder(text(encoding_of), (RequestError,), (b"gzip", b"zstd")),
     "envelope": Decoder(_envelope, (EnvelopeError,)),
     "answer envelope": Decoder(_answer_envelope, (EnvelopeError,)),
     "certificate": Decoder(identity_of, (IdentityError,), (_certificate(),)),
-    "password hash": Decoder(_text(lambda text: passwords.is_right(text, "x")), (ValueError,)),
+    "password hash": Decoder(text(lambda text: passwords.is_right(text, "x")), (ValueError,)),
     "frame": Decoder(lambda data: frames_codec.decode([data]), (frames_codec.FrameCorrupt,)),
     "journal body": Decoder(
         lambda data: chain.unpacked("zstd", data, bytes(32), 100), (chain.JournalDamaged,)
@@ -258,7 +241,7 @@ DECODERS: dict[str, Decoder] = {
     ),
     "platform's answer": Decoder(_answer, (), (b'{"responseCode":"0","responseMessage":"x"}',)),
     "configuration file": Decoder(lambda data: configuration.check(data, UNIT), (RequestError,)),
-    "address": Decoder(_text(read_url), (BadAddress,), (b"10.1.2.3:9443/versionCheck",)),
+    "address": Decoder(text(read_url), (BadAddress,), (b"10.1.2.3:9443/versionCheck",)),
     "DL/T 645": Decoder(
         _meter, (), (bytes.fromhex("fefefefe68010000000000689108333334333333333385 16"),)
     ),
@@ -271,9 +254,10 @@ DECODERS: dict[str, Decoder] = {
         lambda data: list(device_tables.csv_rows(data, encoding="", delimiter=",", most_rows=1000)),
         (device_tables.Rejected,),
     ),
-    "collection.toml": Decoder(_text(collection.parse), (collection.CollectionError,)),
-    "mapping file": Decoder(_text(mapping_file.items), (mapping_file.MappingError,)),
-    "expression": Decoder(_text(expressions.parse), (expressions.ExpressionError,), (b"(a+b)*2",)),
-    "time": Decoder(_text(periods.parse_time), (ValueError,), (b"2026-11-21 00:15:00",)),
-    "data code": Decoder(_text(data_code.parse), (ValueError,), (b"00-00-0000-013300-11",)),
+    "collection.toml": Decoder(text(collection.parse), (collection.CollectionError,)),
+    "mapping file": Decoder(text(mapping_file.items), (mapping_file.MappingError,)),
+    "expression": Decoder(text(expressions.parse), (expressions.ExpressionError,), (b"(a+b)*2",)),
+    "time": Decoder(text(periods.parse_time), (ValueError,), (b"2026-11-21 00:15:00",)),
+    "data code": Decoder(text(data_code.parse), (ValueError,), (b"00-00-0000-013300-11",)),
+    **TRUST_DECODERS,
 }

@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nenghao.security.identity import IdentityError, identity_of
-from tests.fuzz.decoders import DECODERS, Decoder
+from nenghao.security.leaves import china
+from tests.fuzz.decoder import Decoder
+from tests.fuzz.decoders import DECODERS
 from tests.tools import environment
 
 SOAK_SECONDS = float(os.environ.get("NENGHAO_TEST_FUZZ_SECONDS", "3600"))
@@ -95,6 +98,29 @@ def test_a_certificate_of_an_unknown_version_is_no_identity() -> None:
     at = good.index(bytes.fromhex("a003020102")) + 4
     with pytest.raises(IdentityError):
         identity_of(good[:at] + b"\x30" + good[at + 1 :])
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        ("signing request", "02010030"),
+        ("revocation list", "02010130"),
+        ("outside issuer", "02010202"),
+    ],
+)
+def test_what_is_of_an_unknown_version_is_refused(name: str, version: str) -> None:
+    """Found by mutation: InvalidVersion again, of requests, lists and issuers."""
+    decoder = DECODERS[name]
+    good = decoder.seeds[0]
+    at = good.index(bytes.fromhex(version)) + 2
+    with pytest.raises(decoder.raises):
+        decoder.run(good[:at] + b"\x30" + good[at + 1 :])
+
+
+def test_a_certificate_without_end_is_read() -> None:
+    """RFC 5280's 99991231235959Z is no date any more eight hours further east."""
+    endless = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert china(endless) == datetime(9999, 12, 31, 23, 59, 59)
 
 
 def test_a_decoder_that_fails_is_found_out() -> None:

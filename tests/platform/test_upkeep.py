@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
 from nenghao.clock import china_now
-from nenghao.platform import trust_files
-from nenghao.platform.home import Home, init
+from nenghao.platform import sm2_home, trust_files
+from nenghao.platform.home import Home, init, make_authority
 from nenghao.platform.store.engine import Store
 from nenghao.platform.upkeep import Upkeep, running
 from nenghao.security import revocations
+from nenghao.security.authority import AuthorityLocked
+from tests.security.sm_pki import needs_openssl
 
 DAY = timedelta(days=1)
 
@@ -96,3 +99,38 @@ def test_it_looks_when_the_platform_starts_and_ends_with_it(home: Home, store: S
     home.client_cas.unlink()
     with running(home, store, china_now):
         assert home.client_cas.read_bytes() == (home.ca / "device-ca.pem").read_bytes()
+
+
+@needs_openssl
+def test_the_sm2_listener_is_kept_as_the_other_one_is(home: Home, store: Store) -> None:
+    now = china_now()
+    home = Home(home.path, msgspec.structs.replace(home.settings, sm_port=9446))
+    Upkeep(home, store).look(now)
+    chain, _ = sm2_home.server_files(home)
+    first, listed = chain.read_bytes(), sm2_home.list_file(home).read_bytes()
+    assert alarms(store, home, 0) == []
+    assert any("sm2/device-ca.crl 将于" in line for line in alarms(store, home, 24))
+    Upkeep(home, store).look(now + DAY)
+    assert sm2_home.list_file(home).read_bytes() != listed
+    assert chain.read_bytes() == first
+    Upkeep(home, store).look(now + 800 * DAY)
+    assert chain.read_bytes() != first
+
+
+@needs_openssl
+def test_the_sm2_authority_is_sealed_by_the_passphrase_of_the_ca(tmp_path: Path) -> None:
+    now, passphrase = china_now(), "a long passphrase"
+    (tmp_path / "home").mkdir()
+    make_authority(tmp_path / "home" / "ca", now, passphrase=passphrase)
+    opened = init(tmp_path / "home", {}, now, passphrase)
+    locked = Home(opened.path, opened.settings)
+    with pytest.raises(AuthorityLocked):
+        sm2_home.authority(locked, now)
+    assert not sm2_home.folder(locked).exists()
+    sm2_home.authority(opened, now)
+    with opened.store() as store, store.read() as conn:
+        before = sm2_home.list_file(opened).read_bytes()
+        trust_files.publish(conn, opened.authority(), now)
+        assert sm2_home.list_file(opened).read_bytes() != before
+        with pytest.raises(AuthorityLocked):
+            trust_files.publish(conn, locked.authority(), now)

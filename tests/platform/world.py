@@ -24,7 +24,7 @@ from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.store.engine import Store
 from nenghao.platform.web.device_api import device_app
 from nenghao.platform.web.endpoint import Platform
-from nenghao.platform.web.protocol import PEER_CERTIFICATE
+from nenghao.platform.web.peer import PEER_CERTIFICATE
 from nenghao.security.authority import CertificateAuthority, Issued
 from nenghao.security.identity import PeerIdentity
 from nenghao.standard import credit_code

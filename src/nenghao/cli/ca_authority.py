@@ -18,7 +18,7 @@ from nenghao.platform import audit, outside, trust_files
 from nenghao.platform.home import PASSPHRASE_VARIABLE, make_authority, read_passphrase
 from nenghao.security import revocations
 from nenghao.security.authority import ROOT, CertificateAuthority
-from nenghao.security.issuers import CHINESE_RULE
+from nenghao.security.issuers import CHINESE_RULE, read_certificate
 from nenghao.security.names import AuthorityError
 
 
@@ -87,7 +87,8 @@ def crl(
         with platform.store() as store, store.read() as conn:
             told = trust_files.alarms(conn, platform.ca, now)
     rows = []
-    for path in [*sorted(platform.ca.glob("*-ca.crl")), platform.ca / f"{ROOT}.crl"]:
+    own, national = (sorted(platform.ca.glob(f"{each}*-ca.crl")) for each in ("", "sm2/"))
+    for path in [*own, platform.ca / f"{ROOT}.crl", *national]:
         found = revocations.read(path)
         if found is not None:
             rows.append(
@@ -168,12 +169,9 @@ def import_issuer(
 
 def _one_certificate(file: Path) -> x509.Certificate:
     try:
-        found = x509.load_pem_x509_certificates(file.read_bytes())
-    except ValueError:
-        raise AuthorityError(f"{file} 不是 PEM 格式的证书") from None
-    if len(found) != 1:
-        raise AuthorityError(f"{file} 应只含一个证书，即直接签发端设备证书的 CA 的证书")
-    return found[0]
+        return read_certificate(file.read_bytes())
+    except AuthorityError as error:
+        raise AuthorityError(f"{file}：{error}") from None
 
 
 def issuers(home: HomeOption, as_json: JsonOption = False) -> None:

@@ -31,7 +31,7 @@ from nenghao.clock import china_now
 from nenghao.platform import audit, certificates, enrolment, outside, registry, trust_files
 from nenghao.platform.dictionary import vocabulary
 from nenghao.platform.home import Home
-from nenghao.security.authority import AuthorityLocked
+from nenghao.security.authority import AuthorityError
 from nenghao.security.credentials import write_credentials
 
 SerialOption = Annotated[
@@ -163,6 +163,8 @@ def _old(conn: Connection, code: str, device: int, serial: str, now: datetime) -
         raise output.Failure("登记中没有这台端设备的证书，请用 nenghao ca issue 签发")
     if found["revoked_at"] is not None:
         raise output.Failure(f"证书已于 {found['revoked_at']} 吊销，请用 nenghao ca issue 签发")
+    if certificates.of_sm2(found):
+        raise output.Failure("国密证书不能续期，请用 nenghao ca issue --algorithm sm2 重新签发")
     return found
 
 
@@ -227,8 +229,8 @@ def _published(platform: Home, passphrase_file: Path | None) -> bool:
         opened_home = opened_ca(platform.path, passphrase_file)
         with opened_home.store() as store, store.read() as conn:
             trust_files.publish(conn, opened_home.authority(), china_now())
-    except AuthorityLocked as locked:
-        output.warn(f"{locked}；吊销已生效，但吊销列表未更新，请运行 nenghao ca crl")
+    except AuthorityError as error:
+        output.warn(f"{error}；吊销已生效，但吊销列表未更新，请运行 nenghao ca crl")
         return False
     return True
 

@@ -8,10 +8,11 @@ operator keeps is in `platform_reports`, `platform_projects` and `platform_coeff
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -47,8 +48,8 @@ from nenghao.platform.web import (
     sm_listener,
     workers,
 )
+from nenghao.platform.web.binding import BindError, Listener
 from nenghao.platform.web.endpoint import Platform
-from nenghao.platform.web.server import BindError, Listener
 from nenghao.security.authority import AuthorityLocked
 
 app = typer.Typer(help="省级平台：建立、运行、基础数据、查询", no_args_is_help=True)
@@ -115,10 +116,11 @@ def _serve(home: Home) -> None:
         registry.note_registration_settings(conn, home.settings)
         options.note(conn, home.settings)
         trust_files.write_trust(conn, home.ca, now)
-    _keep_server_certificate(home, now)
+    _keep_certificate(home.renew_server_certificate, home.server_chain, now)
     if home.settings.sm_port:
         sm_listener.check()
-        sm2_home.renew_server_certificate(home, now)
+        chain, _ = sm2_home.server_files(home)
+        _keep_certificate(partial(sm2_home.renew_server_certificate, home), chain, now)
     if home.settings.gateway_port:
         gateway.prepare(home)
     if home.settings.exchange_port:
@@ -160,12 +162,12 @@ def _serve(home: Home) -> None:
         raise output.Failure(str(error)) from error
 
 
-def _keep_server_certificate(home: Home, now: datetime) -> None:
+def _keep_certificate(renew: Callable[[datetime], bool], chain: Path, now: datetime) -> None:
     """A server certificate that holds; one that ends soon will do where the CA is locked."""
     try:
-        home.renew_server_certificate(now)
+        renew(now)
     except AuthorityLocked as locked:
-        if not home.server_chain.exists():
+        if not chain.exists():
             raise
         output.warn(f"{locked}；仍用现有的服务器证书")
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from nenghao.device.client import PlatformClient
 from nenghao.device.home import DeviceHome, HomeError
+from nenghao.device.renewal import is_by_hand
 from nenghao.device.settings import DeviceSettings
 from nenghao.device.urls import BadAddress, read_url
 from nenghao.device.way_out import NoWayOut, interface_of
@@ -56,6 +57,8 @@ def _certificate(home: DeviceHome, settings: DeviceSettings, now: datetime) -> I
     subject = "端设备证书"
     file, trust = home.root / settings.certificate, home.root / settings.trust
     renew = "正在运行的端设备在到期前 30 天自动更新；已过期须由平台重新签发"
+    if is_by_hand(home, settings):
+        renew = "国密证书不能自动更新，须由平台重新签发：nenghao ca issue --algorithm sm2"
     yield from checkup.chain(subject, file, trust, now, renew)
     yield from checkup.dates("平台根证书", trust, now, "向省级平台索取新的根证书")
     try:

@@ -5,6 +5,8 @@ mutual TLS, and what comes back is checked before it replaces anything. The old 
 valid until it ends. Certificate and key lie in two files, which cannot be replaced in one step;
 so both lie complete beside the old ones first (`*.next`), and `home.finish_pair` ends a change
 that a crash left in the middle. A platform that knows no renewal is told of in the log once a day.
+SM2 certificates have no such way: their keys come from the CA, and the log says once that one is to
+be issued by hand.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from nenghao.security.enrolment import (
 from nenghao.security.files import write_public, write_secret
 from nenghao.security.leaves import PrivateKey, china, key_pem, new_key
 from nenghao.security.requests import make_request
+from nenghao.security.sm2_certificates import is_sm2
 
 RENEW_BEFORE = timedelta(days=30)
 LOOK_EVERY = 3600.0
@@ -59,6 +62,21 @@ def is_due(home: DeviceHome, settings: DeviceSettings, now: datetime) -> bool:
     """Whether the certificate is to be renewed at `now`: it ends soon and still holds."""
     end = ends_at(home.root / settings.certificate)
     return end is not None and now < end <= now + RENEW_BEFORE
+
+
+def is_by_hand(home: DeviceHome, settings: DeviceSettings) -> bool:
+    """Whether the certificate is one of SM2, which the platform's operator issues anew."""
+    try:
+        return is_sm2((home.root / settings.certificate).read_bytes())
+    except OSError:
+        return False
+
+
+def _tell_by_hand(home: DeviceHome, settings: DeviceSettings) -> None:
+    log.warning(
+        "国密证书不能自动续期：请平台运维人员在到期前用 nenghao ca issue --algorithm sm2 重新签发",
+        until=str(ends_at(home.root / settings.certificate)),
+    )
 
 
 async def renew(home: DeviceHome, settings: DeviceSettings, client: PlatformClient) -> str:
@@ -100,6 +118,9 @@ async def renew_if_due(
     """Renew the certificate when it is due; whether that was done. Never fails: it tells."""
     if not is_due(home, settings, now):
         return False
+    if is_by_hand(home, settings):
+        _tell_by_hand(home, settings)
+        return False
     reason = await renew(home, settings, client)
     if reason:
         log.warning(
@@ -117,11 +138,15 @@ def companion(
 
     async def keep(service: Service, stop: asyncio.Event) -> None:
         tried: datetime | None = None
+        told = False
         while not stop.is_set():
             now = clock()
-            if is_due(service.home, service.settings, now) and (
-                tried is None or now - tried >= TRY_EVERY
-            ):
+            due = is_due(service.home, service.settings, now)
+            if due and is_by_hand(service.home, service.settings):
+                if not told:
+                    _tell_by_hand(service.home, service.settings)
+                told = True
+            elif due and (tried is None or now - tried >= TRY_EVERY):
                 async with client_of(service.settings) as client:
                     done = await renew_if_due(service.home, service.settings, client, now)
                 if done:

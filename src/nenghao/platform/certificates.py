@@ -17,6 +17,7 @@ from nenghao.platform import outside
 from nenghao.platform.store.schema import certificate
 from nenghao.security.authority import Issued
 from nenghao.security.identity import PeerIdentity
+from nenghao.security.sm2_certificates import is_sm2
 
 DEVICE = "device"
 """`purpose` of a certificate that a device shows."""
@@ -136,6 +137,33 @@ def revoke(
     found = list(conn.execute(query.with_for_update()).mappings())
     conn.execute(update(certificate).where(mine).values(revoked_at=now))
     return found
+
+
+def sm2_ending(conn: Connection, now: datetime) -> list[RowMapping]:
+    """SM2 certificates that end within `RENEW_DAYS` with none after them: no device renews them."""
+    soon = now + timedelta(days=RENEW_DAYS)
+    ending = (
+        select(certificate)
+        .where(
+            certificate.c.purpose == DEVICE,
+            certificate.c.revoked_at.is_(None),
+            certificate.c.not_after > now,
+            certificate.c.not_after <= soon,
+        )
+        .order_by(certificate.c.not_after, certificate.c.serial)
+    )
+    found = []
+    for row in conn.execute(ending).mappings().all():
+        others = live(conn, row["credit_code"], row["device_number"], now)
+        later = [one for one in others if one["not_after"] > soon and of_sm2(one)]
+        if of_sm2(row) and not later:
+            found.append(row)
+    return found
+
+
+def of_sm2(row: RowMapping) -> bool:
+    """Whether a registered certificate is one of SM2."""
+    return is_sm2(row["pem"].encode("ascii"))
 
 
 def revoked(conn: Connection, now: datetime) -> list[tuple[int, datetime]]:

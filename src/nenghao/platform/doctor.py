@@ -9,13 +9,14 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import func, select, text
+from sqlalchemy import RowMapping, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from nenghao.platform import certificates, sm2_home, trust_files
 from nenghao.platform.home import Home, HomeError, open_home
 from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.store.engine import Store
@@ -47,14 +48,20 @@ def _lines(home: Home, now: datetime) -> Iterator[Line]:
     try:
         store = Store.open(home.database_url)
         newest, database = _database(home, store)
+        with store.read() as conn:
+            alarms = trust_files.issuer_alarms(conn, now)
+            ending = certificates.sm2_ending(conn, now)
     except (StoreError, SQLAlchemyError) as error:
         reason = str(getattr(error, "orig", None) or error)
         newest, database = None, [fault("数据库", reason, "启动数据库，或改正设置项 database")]
+        alarms, ending = [], []
     finally:
         if store is not None:
             store.close()
     yield checkup.clock(now, newest)
     yield from _certificates(home, now)
+    yield from _lists([*trust_files.list_alarms(home.ca, now), *alarms])
+    yield from _sm2(home, ending, now)
     yield from checkup.private_files(home.path, _SECRET_NAMES, _PRIVATE_NAMES)
     yield from database
     yield checkup.disk(home.path)
@@ -68,11 +75,33 @@ def _certificates(home: Home, now: datetime) -> Iterator[Line]:
     yield from checkup.chain("服务器证书", home.server_chain, home.ca / "root.pem", now, renew)
     for file in sorted(home.ca.glob("*.pem")):
         yield from checkup.dates("签发机构证书", file, now, "nenghao ca init 建立新的签发机构")
-    lists = sorted(home.ca.glob("*.crl"))
-    for file in lists:
-        yield checkup.revocation_list(file, now)
-    if not lists:
-        yield beware("吊销列表", f"{home.ca} 中没有吊销列表", "nenghao ca crl 发布")
+
+
+def _lists(alarms: list[trust_files.Alarm]) -> Iterator[Line]:
+    """Revocation lists, and outside issuers with theirs."""
+    subject = "吊销列表"
+    for each in alarms:
+        yield (fault if each.is_over else beware)(subject, each.found, each.advice)
+    if not alarms:
+        yield well(subject, "均在有效期内")
+
+
+def _sm2(home: Home, ending: Sequence[RowMapping], now: datetime) -> Iterator[Line]:
+    """What of national cryptography ends; devices' certificates are not renewed by themselves."""
+    if home.settings.sm_port:
+        chain, _ = sm2_home.server_files(home)
+        root = sm2_home.folder(home) / "root.pem"
+        renew = "重新启动平台即自动更新；签发机构的密钥须在本机"
+        yield from checkup.chain("国密服务器证书", chain, root, now, renew)
+    for file in sorted(sm2_home.folder(home).glob("*.pem")):
+        yield from checkup.dates("国密签发机构证书", file, now, "建立新的国密签发机构")
+    for row in ending:
+        whose = f"{row['credit_code']} 端设备 {row['device_number']}"
+        yield beware(
+            "国密端设备证书",
+            f"{whose} 的证书有效至 {row['not_after']:%Y-%m-%d}，不会自动续期",
+            "nenghao ca issue --algorithm sm2 重新签发并交给该单位",
+        )
 
 
 # --- the database --------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ DEFAULT_HOURS = 72
 LEAST_DAYS = 90
 """A renewed certificate holds at least so long: three times what renewal is ahead of its end."""
 CODE_REFUSED = "注册码无效、已使用、已取消或已过期"
+SM2_BY_HAND = "国密证书不能续期：请由平台运维人员用 nenghao ca issue --algorithm sm2 重新签发"
 NO_MATTER_WHY = "不能续期：请由平台运维人员重新签发"
 
 
@@ -130,11 +131,13 @@ def renew(
     old = None if identity.issuer else certificates.find(conn, identity.serial)
     if old is None:
         raise IllegalFormat([Finding("csr", "外部签发机构的证书请向原签发机构续期")])
+    if certificates.of_sm2(old):
+        raise IllegalFormat([Finding("csr", SM2_BY_HAND)])
     key = _key(csr)
     live = certificates.live(conn, identity.credit_code, identity.device, now)
     for row in live:
         fresh = row["serial"] != identity.serial and now - row["issued_at"] < timedelta(days=1)
-        if fresh and _key_of(row["pem"]) == spki(key):
+        if fresh and not certificates.of_sm2(row) and _key_of(row["pem"]) == spki(key):
             return handed_over_before(authority, row)
     if len(live) >= certificates.MOST_LIVE:
         raise IllegalFormat(

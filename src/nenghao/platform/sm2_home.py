@@ -13,22 +13,33 @@ from datetime import datetime
 from pathlib import Path
 
 from nenghao.platform.home import Home, fits
+from nenghao.platform.trust_files import SM2
+from nenghao.security.authority import DEVICE_CA
 from nenghao.security.files import write_public, write_secret
-from nenghao.security.names import AuthorityError
 from nenghao.security.sm2_authority import Sm2Authority
 
 
 def folder(home: Home) -> Path:
     """Where the SM2 authority lies."""
-    return home.ca / "sm2"
+    return home.ca / SM2
+
+
+def client_ca_file(home: Home) -> Path:
+    """PEM of the issuer that an SM2 listener trusts; no secret is needed to listen."""
+    return folder(home) / f"{DEVICE_CA}.pem"
+
+
+def list_file(home: Home) -> Path:
+    """That issuer's revocation list."""
+    return folder(home) / f"{DEVICE_CA}.crl"
 
 
 def authority(home: Home, now: datetime) -> Sm2Authority:
-    """The SM2 authority of the platform, made now if there is none. Raises AuthorityError."""
-    try:
-        secret = (home.ca / "seal").read_bytes()
-    except OSError as error:
-        raise AuthorityError(f"签发机构的封存密钥无法读取：{error}") from error
+    """The SM2 authority of the platform, made now if there is none.
+
+    Raises AuthorityError, and AuthorityLocked without the passphrase that seals the CA.
+    """
+    secret = home.authority().seal.secret
     if not folder(home).exists():
         return Sm2Authority.create(folder(home), secret, now)
     return Sm2Authority.open(folder(home), secret)

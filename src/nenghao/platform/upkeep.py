@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from nenghao.platform import trust_files
+from nenghao.platform import sm2_home, trust_files
 from nenghao.platform.home import Home
 from nenghao.platform.store.engine import Store
 from nenghao.security.authority import AuthorityLocked
@@ -37,7 +37,7 @@ class Upkeep:
 
     def look(self, now: datetime) -> None:
         """Do what is due at `now`, and tell what cannot be done."""
-        for work in (self._lists, self._server, self._alarms):
+        for work in (self._lists, self._server, self._sm2_server, self._alarms):
             try:
                 work(now)
             except AuthorityLocked as locked:
@@ -55,6 +55,10 @@ class Upkeep:
     def _server(self, now: datetime) -> None:
         if self._home.renew_server_certificate(now):
             log.info("服务器证书已更新")
+
+    def _sm2_server(self, now: datetime) -> None:
+        if self._home.settings.sm_port and sm2_home.renew_server_certificate(self._home, now):
+            log.info("国密服务器证书已更新")
 
     def _alarms(self, now: datetime) -> None:
         with self._store.read() as conn:

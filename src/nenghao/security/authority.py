@@ -104,10 +104,12 @@ class CertificateAuthority:
         directory: Path,
         certificates: Mapping[str, x509.Certificate],
         keys: Mapping[str, ec.EllipticCurvePrivateKey],
+        seal: Seal | None = None,
     ) -> None:
         self.directory = directory
         self._certificates = certificates
         self._keys = keys
+        self._seal = seal
 
     @classmethod
     def create(
@@ -144,6 +146,7 @@ class CertificateAuthority:
             directory,
             {name: signer.certificate for name, signer in signers.items()},
             {name: signer.key for name, signer in signers.items()},
+            seal,
         )
         root_seal.write_key(root_directory / f"{ROOT}.key", root.key)
         write_public(root_directory / f"{ROOT}.pem", pem(root.certificate))
@@ -182,7 +185,7 @@ class CertificateAuthority:
         except (ValueError, TypeError, KeyError) as e:
             reason = "口令不对，或密钥或证书已损坏" if by_passphrase else "密钥或证书已损坏"
             raise AuthorityError(f"{directory} 中的证书签发机构无法打开：{reason}") from e
-        return cls(directory, certificates, keys)
+        return cls(directory, certificates, keys, seal)
 
     @classmethod
     def open_root(cls, root_directory: Path, passphrase: str | None = None) -> CertificateAuthority:
@@ -202,6 +205,13 @@ class CertificateAuthority:
     def is_locked(self) -> bool:
         """Whether nothing can be signed, for want of the passphrase."""
         return not self._keys
+
+    @property
+    def seal(self) -> Seal:
+        """What its keys are sealed under, for an authority beside it. Raises `AuthorityLocked`."""
+        if self._seal is None:
+            raise AuthorityLocked("签发机构的密钥以口令封存，需要口令才能签发")
+        return self._seal
 
     @property
     def has_root_key(self) -> bool:

@@ -87,6 +87,11 @@ class Seal:
         content = salt_file.read_bytes()
         return cls(_stretched(passphrase, json.loads(content)), SALT_FILE, content)
 
+    @property
+    def secret(self) -> bytes:
+        """For keys that `openssl` encrypts (SM2); one line of ASCII."""
+        return self._secret
+
     def write(self, directory: Path) -> None:
         """Put the key file, or the salt, beside the keys."""
         write = write_secret if self._name == KEY_FILE else write_public

@@ -20,11 +20,10 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from msgspec import Struct
 
-from nenghao.clock import CST
+from nenghao.security.leaves import china
 
 SOON = timedelta(days=30)
 """A certificate that ends within this time is to be renewed now."""
-LIST_SOON = timedelta(days=2)
 FREE_SHARE = 0.1
 FREE_BYTES = 2_000_000_000
 _UNSYNCHRONISED = 5
@@ -139,7 +138,7 @@ def chain(subject: str, file: Path, roots: Path, now: datetime, renew: str) -> l
             *lines,
             fault(subject, f"{file} 不能链接到根证书 {roots}", "检查根证书是否为签发平台的根证书"),
         ]
-    end = min(_china(one.not_valid_after_utc) for one in certificates)
+    end = min(china(one.not_valid_after_utc) for one in certificates)
     return lines or [well(subject, f"证书链完整，有效至 {end:%Y-%m-%d}")]
 
 
@@ -150,33 +149,13 @@ def dates(subject: str, file: Path, now: datetime, renew: str) -> list[Line]:
     except (OSError, ValueError):
         return [fault(subject, f"{file} 不能读出证书", "从备份恢复该文件")]
     lines = [one for each in certificates if (one := _dates(subject, each, now, renew)) is not None]
-    end = min(_china(one.not_valid_after_utc) for one in certificates)
+    end = min(china(one.not_valid_after_utc) for one in certificates)
     return lines or [well(subject, f"{file.name} 有效至 {end:%Y-%m-%d}")]
 
 
-def revocation_list(file: Path, now: datetime) -> Line:
-    """Whether a revocation list still says something."""
-    subject = "吊销列表"
-    try:
-        found = x509.load_pem_x509_crl(file.read_bytes())
-    except (OSError, ValueError):
-        return fault(subject, f"{file} 不能读出", "nenghao ca crl 重新发布")
-    begin = _china(found.last_update_utc)
-    end = None if found.next_update_utc is None else _china(found.next_update_utc)
-    told = f"{file.name} 发布于 {begin:%Y-%m-%d %H:%M}"
-    if end is None:
-        return beware(subject, f"{told}，没有下次更新时间", "nenghao ca crl 重新发布")
-    told += f"，下次更新不晚于 {end:%Y-%m-%d %H:%M}"
-    if now >= end:
-        return fault(subject, f"{told}，已过期，握手会拒绝所有端设备", "nenghao ca crl 重新发布")
-    if end - now < LIST_SOON:
-        return beware(subject, told, "nenghao ca crl 重新发布；检查平台是否在运行")
-    return well(subject, told)
-
-
 def _dates(subject: str, certificate: x509.Certificate, now: datetime, renew: str) -> Line | None:
-    begin = _china(certificate.not_valid_before_utc)
-    end = _china(certificate.not_valid_after_utc)
+    begin = china(certificate.not_valid_before_utc)
+    end = china(certificate.not_valid_after_utc)
     name = certificate.subject.rfc4514_string()
     if now < begin:
         return fault(subject, f"{name} 到 {begin:%Y-%m-%d %H:%M} 才生效", "检查本机时钟")
@@ -195,10 +174,6 @@ def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     except UnsupportedAlgorithm:  # SM2: the names must do
         return certificate.issuer == issuer.subject
     return True
-
-
-def _china(moment: datetime) -> datetime:
-    return moment.astimezone(CST).replace(tzinfo=None)
 
 
 # --- the machine ---------------------------------------------------------------------------------

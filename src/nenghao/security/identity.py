@@ -25,7 +25,7 @@ import msgspec
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from nenghao.security.leaves import china
+from nenghao.security.leaves import UNREADABLE, china
 from nenghao.standard import credit_code as credit_codes
 
 IDENTIFIER_PREFIX = "NTRCN-"
@@ -99,7 +99,7 @@ def identity_of(der: bytes) -> PeerIdentity:
                 NameOID.ORGANIZATION_IDENTIFIER
             )
         ]
-    except (ValueError, TypeError) as e:
+    except UNREADABLE as e:
         raise IdentityError("证书无法解析") from e
     region = _province(certificate)
     if region is None:
@@ -115,13 +115,7 @@ def identity_with(
     """The identity of a certificate whose credit code is known. Raises `IdentityError`."""
     try:
         uris = _uris(certificate)
-    except (
-        ValueError,
-        TypeError,
-        x509.InvalidVersion,
-        x509.DuplicateExtension,
-        x509.UnsupportedGeneralNameType,
-    ) as e:
+    except UNREADABLE as e:
         raise IdentityError("证书无法解析") from e
     device = _device(credit_code, uris)
     return _identity(certificate, der, credit_code=credit_code, device=device, issuer=issuer)

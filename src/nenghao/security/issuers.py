@@ -21,11 +21,12 @@ from functools import lru_cache
 
 import msgspec
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
 from nenghao.security.identity import IdentityError, PeerIdentity, identity_with
+from nenghao.security.leaves import UNREADABLE
 from nenghao.security.leaves import pem as pem_of
 from nenghao.security.names import AuthorityError
 from nenghao.security.requests import RequestRefused, checked_key
@@ -85,7 +86,7 @@ class Rule(msgspec.Struct, frozen=True):
         """The credit code of a certificate. Raises IdentityError."""
         try:
             values = self._values(certificate)
-        except (ValueError, TypeError, x509.DuplicateExtension, UnicodeDecodeError) as e:
+        except UNREADABLE as e:
             raise IdentityError("证书无法解析") from e
         where = f"{self.kind}:{self.field}"
         if len(values) != 1:
@@ -135,13 +136,27 @@ class OutsideIssuer(msgspec.Struct, frozen=True):
             constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
             is_ca = constraints.value.ca
             checked_key(certificate.public_key())
-        except (x509.ExtensionNotFound, ValueError, UnsupportedAlgorithm):
+            name_digest(certificate.subject)
+        except x509.ExtensionNotFound:
             is_ca = False
+        except UNREADABLE as e:
+            raise AuthorityError("签发机构证书无法解析") from e
         except RequestRefused as e:
             raise AuthorityError(f"签发机构证书不可用：{e}") from e
         if not is_ca:
             raise AuthorityError("这不是签发机构（CA）的证书")
         return cls(fingerprint_of(certificate), pem_of(certificate), rule)
+
+
+def read_certificate(data: bytes) -> x509.Certificate:
+    """The one certificate of a PEM file, an issuer's. Raises AuthorityError."""
+    try:
+        found = x509.load_pem_x509_certificates(data)
+    except UNREADABLE:
+        raise AuthorityError("不是 PEM 格式的证书") from None
+    if len(found) != 1:
+        raise AuthorityError("应只含一个证书，即直接签发端设备证书的 CA 的证书")
+    return found[0]
 
 
 def fingerprint_of(certificate: x509.Certificate) -> str:
@@ -159,7 +174,7 @@ def issuer_name_of(der: bytes) -> str:
     """`name_digest` of a certificate's issuer. Raises IdentityError."""
     try:
         return name_digest(x509.load_der_x509_certificate(der).issuer)
-    except (ValueError, TypeError) as e:
+    except UNREADABLE as e:
         raise IdentityError("证书无法解析") from e
 
 
@@ -169,10 +184,13 @@ def identity_under(der: bytes, issuer: OutsideIssuer) -> PeerIdentity | None:
 
     Raises IdentityError when it did, and the certificate names no unit.
     """
-    certificate = x509.load_der_x509_certificate(der)
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+    except UNREADABLE as e:
+        raise IdentityError("证书无法解析") from e
     try:
         certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(issuer.pem))
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+    except (InvalidSignature, *UNREADABLE):
         return None
     code = Rule.parse(issuer.rule).code_of(certificate)
     return identity_with(certificate, der, code, issuer.fingerprint)

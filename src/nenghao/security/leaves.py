@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import secrets
 from datetime import UTC, datetime, timedelta
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -29,6 +30,17 @@ Algorithm = Literal["p256", "rsa2048"]
 """What key a device is given when it does not make its own."""
 PublicKey: TypeAlias = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
+UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What `cryptography` raises for X.509 that cannot be read; not all of it is a ValueError."""
 
 
 class Signer(NamedTuple):
@@ -138,5 +150,12 @@ def utc(moment: datetime) -> datetime:
 
 
 def china(moment: datetime) -> datetime:
-    """An aware moment as naive China Standard Time."""
-    return moment.astimezone(CST).replace(tzinfo=None)
+    """An aware moment as naive China Standard Time.
+
+    Certificates that never end say 9999-12-31 23:59:59 UTC (RFC 5280, 4.1.2.5), which is beyond
+    what a `datetime` of China can say: that becomes the last one there is.
+    """
+    try:
+        return moment.astimezone(CST).replace(tzinfo=None)
+    except OverflowError:
+        return datetime(9999, 12, 31, 23, 59, 59)

@@ -10,13 +10,13 @@ from __future__ import annotations
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from nenghao.security.leaves import PrivateKey, PublicKey
+from nenghao.security.leaves import UNREADABLE, PrivateKey, PublicKey
 from nenghao.security.names import AuthorityError
 
 MAXIMUM_BYTES: Final = 16_384
@@ -45,12 +45,12 @@ def key_of_request(pem: bytes) -> PublicKey:
     try:
         request = x509.load_pem_x509_csr(pem)
         key = request.public_key()
-    except (ValueError, TypeError, UnsupportedAlgorithm) as e:
+    except UNREADABLE as e:
         raise RequestRefused("证书签名请求无法解析（应为 PEM 格式的 PKCS#10）") from e
     checked = checked_key(key)
     try:
         holds = request.is_signature_valid
-    except (UnsupportedAlgorithm, InvalidSignature, ValueError, TypeError):
+    except (InvalidSignature, *UNREADABLE):
         holds = False
     if not holds:
         raise RequestRefused("证书签名请求的签名不成立")

@@ -11,14 +11,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from msgspec import Struct
 
 from nenghao.security.identity import serial_text
-from nenghao.security.leaves import BACKDATED, Signer, china, key_identifier_of, utc
+from nenghao.security.leaves import BACKDATED, UNREADABLE, Signer, china, key_identifier_of, utc
 from nenghao.security.names import AuthorityError
 
 _KEYS = (
@@ -86,14 +86,15 @@ def parse(data: bytes, issuer: x509.Certificate | None = None) -> RevocationList
             if isinstance(one.value, x509.CRLNumber)
         ]
         serials = {serial_text(one.serial_number): china(one.revocation_date_utc) for one in found}
-    except (ValueError, TypeError, UnsupportedAlgorithm) as e:
+        begin, end = found.last_update_utc, found.next_update_utc
+        is_theirs = issuer is None or _is_signed_by(found, issuer)
+    except UNREADABLE as e:
         raise AuthorityError("吊销列表无法解析（应为 PEM 或 DER 格式的 CRL）") from e
-    if issuer is not None and not _is_signed_by(found, issuer):
+    if not is_theirs:
         raise AuthorityError("吊销列表不是这个签发机构签发的")
-    end = found.next_update_utc
     return RevocationList(
         number=max(numbers, default=0),
-        last_update=china(found.last_update_utc),
+        last_update=china(begin),
         next_update=None if end is None else china(end),
         serials=serials,
         pem=found.public_bytes(Encoding.PEM),
@@ -106,5 +107,5 @@ def _is_signed_by(found: x509.CertificateRevocationList, issuer: x509.Certificat
         return False
     try:
         return found.is_signature_valid(key)
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
+    except (InvalidSignature, *UNREADABLE):
         return False

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from nenghao.clock import CST
+from nenghao.security import revocations
 from nenghao.security import sm2_certificates as sm2
 from nenghao.security.authority import DEVICE_CA, MAXIMUM_DEVICE, ROOT, SERVER_CA, Issued
 from nenghao.security.files import write_public, write_secret
@@ -145,6 +146,9 @@ class Sm2Authority:
 
         Serials of other CAs do no harm in it: serials are random.
         """
+        path = self.directory / f"{name}.crl"
+        before = revocations.read(path)
+        number = max(int(_utc(now).timestamp()), 0 if before is None else before.number + 1)
         issuer = self._certificate(name)
         begin = _utc(now) - BACKDATED
         builder = (
@@ -153,12 +157,11 @@ class Sm2Authority:
             .last_update(begin)
             .next_update(_utc(now) + timedelta(days=LIST_DAYS))
             .add_extension(_identifier_of(issuer), critical=False)
-            .add_extension(x509.CRLNumber(int(_utc(now).timestamp())), critical=False)
+            .add_extension(x509.CRLNumber(number), critical=False)
         )
         for serial, when in revoked:
             entry = x509.RevokedCertificateBuilder().serial_number(serial)
             builder = builder.add_revoked_certificate(entry.revocation_date(_utc(when)).build())
-        path = self.directory / f"{name}.crl"
         write_public(path, sm2.list_for(builder, self._key_file(name), self._secret))
         return path
 

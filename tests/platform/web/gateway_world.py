@@ -16,8 +16,9 @@ from nenghao.platform import certificates, sm2_home
 from nenghao.platform.home import Home, init
 from nenghao.platform.store.engine import Store
 from nenghao.platform.web import device_api, gateway, sm_listener
+from nenghao.platform.web.binding import Listener
 from nenghao.platform.web.endpoint import Platform
-from nenghao.platform.web.server import Listener, serving
+from nenghao.platform.web.server import serving
 from nenghao.security.contexts import client_context
 from nenghao.security.credentials import write_credentials
 from tests.platform.world import STEEL, sample
@@ -80,7 +81,7 @@ def world(folder: Path, *, sm: bool, behind: str = "") -> Iterator[World]:
         sm2_home.renew_server_certificate(home, now)
     with ExitStack() as stack:
         store = stack.enter_context(home.store())
-        platform = Platform(store, settings)
+        platform = Platform(store, settings, china_now, home.authority)
         listeners = [
             device_api.listener(home, platform),
             *sm_listener.listeners(home, platform),

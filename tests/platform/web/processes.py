@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nenghao
-from nenghao.platform.web.server import Listener
+from nenghao.platform.web.binding import Listener
 from tests.platform.web.wire import HOST, PATIENCE, EchoApp, Station
 from tests.security.pki import Pki
 

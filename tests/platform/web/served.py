@@ -19,8 +19,8 @@ from typing import Any
 
 from nenghao.cli.output import configure_logging
 from nenghao.platform.web import ending, workers
+from nenghao.platform.web.binding import Listener
 from nenghao.platform.web.limits import Limits
-from nenghao.platform.web.server import Listener
 from nenghao.security.contexts import server_context
 
 

@@ -19,8 +19,8 @@ from structlog.testing import capture_logs
 from nenghao.platform import audit
 from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.store.schema import refused_upload
+from nenghao.platform.web.bodies import BodyBudgetExceeded
 from nenghao.platform.web.endpoint import Call, Interface, Platform, endpoint
-from nenghao.platform.web.protocol import BodyBudgetExceeded
 from nenghao.standard.findings import Finding, missing
 from nenghao.standard.messages import Acknowledgement, write
 from nenghao.standard.replies import DatabaseFault, IllegalFormat, MissingItem

@@ -10,15 +10,19 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
 from nenghao.clock import china_now
+from nenghao.platform import outside, trust_files
+from nenghao.platform.home import init
 from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.store.schema import audit, certificate
 from nenghao.platform.web import gateway
 from nenghao.platform.web.gateway import Gateway
-from nenghao.platform.web.protocol import PEER_CERTIFICATE
+from nenghao.platform.web.peer import PEER_CERTIFICATE
+from nenghao.security.leaves import make_authority, pem, utc
 from tests.platform.web.gateway_world import REGISTER, World, world
 from tests.platform.world import sample as sample_of
 
@@ -212,3 +216,19 @@ def test_the_limits_of_one_address_are_not_the_gateways(served: World) -> None:
 
 def test_no_port_no_listener() -> None:
     assert gateway.places(PlatformSettings()) == []
+
+
+def test_the_gateway_lets_outside_issuers_in_as_the_device_listener_does(tmp_path: Path) -> None:
+    now = china_now()
+    home = init(tmp_path / "home", {}, now)
+    issuer = make_authority("外部 CA", None, ExtendedKeyUsageOID.CLIENT_AUTH, utc(now), 1000)
+    with home.store() as store, store.write() as conn:
+        outside.add(conn, issuer.certificate, "subject:CN", "", now)
+        trust_files.write_trust(conn, home.ca, now)
+    trusted = (gateway.prepare(home) / "clients.pem").read_bytes()
+    assert pem(issuer.certificate) in trusted
+    assert home.authority().client_ca_file.read_bytes() in trusted
+    assert home.authority().root_file.read_bytes() in trusted
+    home.client_cas.unlink()
+    alone = (gateway.prepare(home) / "clients.pem").read_bytes()
+    assert alone.count(b"BEGIN CERTIFICATE") == 2

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 import socket
 import ssl
-import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import quote
 
 import httpx
 import pytest
@@ -22,20 +17,22 @@ from sqlalchemy import update
 from nenghao.clock import china_now
 from nenghao.platform import certificates
 from nenghao.platform.store.schema import certificate
-from nenghao.platform.web import gateway
 from nenghao.security.authority import CertificateAuthority, Issued
 from nenghao.security.credentials import write_credentials
 from tests.platform.web.gateway_world import REGISTER, World, world
+from tests.platform.web.nginx_front import (
+    free_port,
+    needs_nginx,
+    nginx,
+    spoofed_headers,
+    with_underscores,
+)
 from tests.platform.web.wire import HOST, PATIENCE, Wire
 from tests.platform.world import STEEL, sample
 
-ROOT = Path(__file__).parents[3]
 OTHER = "91210102MA0000001X"
-NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 
-pytestmark = pytest.mark.skipif(
-    NGINX is None, reason="nginx is not installed, its profile is not tested: apt-get install nginx"
-)
+pytestmark = needs_nginx
 
 
 @dataclass
@@ -61,48 +58,6 @@ class Front:
         return self.world.client(self.url, folder)
 
 
-def free_port() -> int:
-    with socket.create_server((HOST, 0)) as listening:
-        return int(listening.getsockname()[1])
-
-
-@contextmanager
-def nginx(folder: Path, made: World, port: int) -> Iterator[None]:
-    """The profile as it is shipped, its paths and ports put in as the README says."""
-    text = (ROOT / "deploy" / "nginx" / "nenghao.conf").read_text("utf-8")
-    assert "/var/lib/nenghao/platform" in text
-    text = text.replace("/var/lib/nenghao/platform", str(made.home.path))
-    text = text.replace("listen 9443 ssl", f"listen {HOST}:{port} ssl")
-    text = text.replace("127.0.0.1:9445", f"127.0.0.1:{made.port('gateway')}")
-    (folder / "site.conf").write_text(text)
-    kinds = "client_body proxy fastcgi uwsgi scgi"
-    temporary = "\n".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds.split())
-    (folder / "nginx.conf").write_text(
-        f"daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log info;\n"
-        f"events {{ worker_connections 256; }}\n"
-        f"http {{ {temporary}\n include {folder}/site.conf; }}\n"
-    )
-    assert NGINX is not None
-    # -e: before the file is read, else nginx tries the log of the distribution
-    command = [NGINX, "-e", f"{folder}/error.log", "-c", f"{folder}/nginx.conf", "-p", f"{folder}"]
-    tried = subprocess.run([*command, "-t"], capture_output=True, check=False)
-    assert tried.returncode == 0, tried.stderr.decode()
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-    try:
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            try:
-                socket.create_connection((HOST, port), timeout=1).close()
-                break
-            except OSError:
-                assert process.poll() is None, (folder / "error.log").read_text()
-                time.sleep(0.02)
-        yield
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
-
-
 @pytest.fixture(scope="module")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     folder = tmp_path_factory.mktemp("nginx")
@@ -110,22 +65,15 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     port = free_port()
     with (
         world(folder, sm=False, behind=f"{HOST}:{port}") as made,
-        nginx(folder, made, port),
+        nginx(folder, made.home, made.port("gateway"), port),
     ):
         yield Front(made, port, folder, iter(range(1000)))
 
 
 def spoofed(front: Front, folder: Path) -> dict[str, str]:
     """Everything a client could know, the secret too."""
-    leaf = (folder / "device.pem").read_text().split("-----END CERTIFICATE-----")[0]
-    pem = quote(leaf + "-----END CERTIFICATE-----\n")
-    headers = {
-        "X-Nenghao-Gateway": gateway.secret_of(front.world.home),
-        "X-Nenghao-Client-Verify": "SUCCESS",
-        "X-Nenghao-Client-Cert": pem,
-        "X-Real-IP": "203.0.113.9",
-    }
-    return {**headers, **{name.replace("-", "_"): value for name, value in headers.items()}}
+    chain = (folder / "device.pem").read_bytes()
+    return with_underscores(spoofed_headers(front.world.home, chain))
 
 
 def code_of(client: httpx.Client, unit: str = STEEL, headers: dict[str, str] | None = None) -> str:

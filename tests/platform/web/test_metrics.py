@@ -16,8 +16,9 @@ from nenghao.platform.accounts import REQUESTS_PER_MINUTE
 from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.store.engine import Store
 from nenghao.platform.web import health_api, metrics
+from nenghao.platform.web.binding import BindError, Listener, bind
 from nenghao.platform.web.limits import LIMITS, Limits, Rates
-from nenghao.platform.web.server import BindError, Listener, bind, serving
+from nenghao.platform.web.server import serving
 from nenghao.platform.web.visitors import Visitors, address_of
 from nenghao.standard.messages.codec import DEPTH_LIMIT
 from nenghao.standard.replies import IllegalFormat

@@ -12,7 +12,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from nenghao.platform.web.limits import Limits
-from nenghao.platform.web.protocol import PEER_CERTIFICATE, IdentityError, peer_identity
+from nenghao.platform.web.peer import PEER_CERTIFICATE, peer_identity
+from nenghao.security.identity import IdentityError
 from tests.platform.web.wire import PATIENCE, Station, Wire, chunk, head, station
 from tests.security.pki import CODE, Pki
 

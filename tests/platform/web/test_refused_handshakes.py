@@ -15,10 +15,11 @@ import pytest
 from nenghao.platform import audit
 from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.web import refused_handshakes
+from nenghao.platform.web.binding import Listener
 from nenghao.platform.web.endpoint import Platform
 from nenghao.platform.web.handshake import is_about_certificate
 from nenghao.platform.web.refused_handshakes import RefusedHandshakes
-from nenghao.platform.web.server import Listener, serving
+from nenghao.platform.web.server import serving
 from tests.platform.web.wire import HOST, EchoApp
 from tests.platform.world import NOW, World
 from tests.security.pki import Pki

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from nenghao.platform.web.binding import BindError, Listener, bind
 from nenghao.platform.web.limits import Limits
-from nenghao.platform.web.server import BindError, Listener, bind, serving
+from nenghao.platform.web.server import serving
 from tests.platform.web.processes import process
 from tests.platform.web.wire import HOST, PATIENCE, EchoApp, Station, Wire, head
 from tests.security.pki import Pki

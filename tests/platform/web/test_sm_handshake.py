@@ -13,8 +13,9 @@ import pytest
 from OpenSSL import SSL
 from structlog.testing import capture_logs
 
+from nenghao.platform.web.binding import Listener
 from nenghao.platform.web.limits import Limits
-from nenghao.platform.web.server import Listener, serving
+from nenghao.platform.web.server import serving
 from tests.platform.web.wire import PATIENCE, EchoApp, Wire, head
 from tests.security.pki import CODE, Pair, Pki
 from tests.security.sm_pki import HOST, SmPki, SmSocket, needs_openssl, sm_socket

@@ -18,14 +18,18 @@ from nenghao.cli import main
 from nenghao.clock import china_now
 from nenghao.device.client import PlatformClient, Reply
 from nenghao.device.home import _context
+from nenghao.platform import certificates, sm2_home
 from nenghao.platform import home as homes
-from nenghao.platform import sm2_home
 from nenghao.platform.home import HomeError
 from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.store.schema import certificate
 from nenghao.platform.web import sm_listener
+from nenghao.security import revocations
 from nenghao.security.authority import DEVICE_CA
+from nenghao.security.enrolment import RENEW_PATH
+from nenghao.security.leaves import new_key
 from nenghao.security.names import AuthorityError
+from nenghao.security.requests import make_request
 from nenghao.security.sm2_certificates import is_sm2
 from tests.platform.web.gateway_world import World, world
 from tests.platform.web.wire import Wire
@@ -141,6 +145,23 @@ def test_a_revoked_sm2_certificate_stops_at_once_and_by_the_list_in_the_handshak
     assert served.running["device-sm"].on_refused is not None  # the audit trail hears of it
 
 
+def test_an_sm2_certificate_is_not_renewed_into_one_of_another_kind(
+    served: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    usual = served.credentials(tmp_path / "p256", device=7)
+    national = served.credentials(tmp_path / "sm2", device=7, sm2=True)
+    request = RENEW_PATH, {"csr": make_request(new_key(), STEEL).decode()}
+    (refused,) = asked(served, national, "device-sm", request)
+    assert "ca issue --algorithm sm2" in refused["refused"]
+    leaf = x509.load_pem_x509_certificates((national / "device.pem").read_bytes())[0]
+    where = ("--home", str(served.home.path), "--out", str(tmp_path / "out"))
+    assert main(["ca", "renew", *where, "--serial", format(leaf.serial_number, "x")]) == 1
+    assert "ca issue --algorithm sm2" in capsys.readouterr().err
+    # and the device's other certificate, of P-256, is renewed beside the fresh one of SM2
+    (renewed,) = asked(served, usual, "device", request)
+    assert renewed["responseCode"] == "0"
+
+
 def test_the_command_line_issues_sm2_certificates_and_registers_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -182,6 +203,27 @@ def test_without_openssl_the_command_says_what_to_do_and_nothing_is_registered(
     assert json.loads(capsys.readouterr().out) == []
 
 
+def test_without_openssl_revoking_works_and_says_which_list_is_old(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = homes.init(tmp_path / "home", {}, china_now())
+    issued = sm2_home.authority(home, china_now()).issue_device(
+        STEEL, "示例", "210102", 1, china_now()
+    )
+    with home.store() as store, store.write() as conn:
+        certificates.register(conn, issued, china_now())
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    assert main(["ca", "revoke", "--home", str(home.path), "--serial", issued.serial]) == 0
+    assert "apt-get install openssl" in capsys.readouterr().err
+    with home.store() as store, store.read() as conn:
+        row = certificates.find(conn, issued.serial)
+    assert row is not None
+    assert row["revoked_at"] is not None
+    listed = revocations.read(home.ca / "device-ca.crl")
+    assert listed is not None
+    assert issued.serial in listed.serials  # the other lists are published all the same
+
+
 def test_the_server_certificate_is_renewed_when_it_no_longer_fits(served: World) -> None:
     now = china_now()
     chain, key = sm2_home.server_files(served.home)
@@ -207,5 +249,6 @@ def test_no_port_no_listener_and_no_seal_no_authority(tmp_path: Path) -> None:
     assert sm_listener.places(PlatformSettings()) == []
     home = homes.init(tmp_path / "home", {}, china_now())
     (home.ca / "seal").unlink()
-    with pytest.raises(AuthorityError, match="封存密钥"):
+    with pytest.raises(AuthorityError, match="缺少"):
         sm2_home.authority(home, china_now())
+    assert not sm2_home.folder(home).exists()

@@ -11,9 +11,12 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from nenghao.platform.web.binding import Listener
+from nenghao.platform.web.bodies import BodyBudgetExceeded
 from nenghao.platform.web.limits import Limits
-from nenghao.platform.web.protocol import BodyBudgetExceeded, IdentityError, peer_identity
-from nenghao.platform.web.server import Listener, serving
+from nenghao.platform.web.peer import peer_identity
+from nenghao.platform.web.server import serving
+from nenghao.security.identity import IdentityError
 from tests.security.pki import Pair, Pki
 
 HOST = "127.0.0.1"

@@ -10,15 +10,17 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 
 from nenghao.platform.uplink import credentials
 from nenghao.standard import replies
 from nenghao.standard.messages import Answer, Message, codec, read, write
+
+if TYPE_CHECKING:
+    import httpx  # when a line is opened: other commands need not pay for it
 
 A = TypeVar("A", bound=Answer)
 
@@ -79,6 +81,8 @@ class HttpsLine:
         timeout: float = TIMEOUT,
         connections: int = 4,
     ) -> None:
+        import httpx
+
         if transport is None:
             if context is None or context.verify_mode is not ssl.CERT_REQUIRED:
                 raise ValueError("a context that verifies the platform is needed")
@@ -112,6 +116,8 @@ class HttpsLine:
 
     def post(self, path: str, body: bytes, *, packed: bool = False) -> bytes:
         """POST a JSON body, gzip if `packed`; the answer's body if its code is "0"."""
+        import httpx
+
         headers = {"content-type": _JSON}
         if packed:
             headers["content-encoding"] = "gzip"
@@ -132,6 +138,8 @@ class HttpsLine:
             raise NotSent(f"应答不可用：{refusal.text}", reached=True) from refusal
 
     def _not_sent(self, error: Exception) -> NotSent:
+        import httpx
+
         tls = _tls_error(error)
         if isinstance(tls, ssl.SSLCertVerificationError):
             return NotSent(

@@ -32,12 +32,12 @@ from nenghao.platform.home import Home
 from nenghao.platform.national import provinces
 from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.web import national_api, openapi
+from nenghao.platform.web.binding import Listener
 from nenghao.platform.web.encodings import ZSTD
 from nenghao.platform.web.endpoint import MEGABYTE, Call, Interface, Platform, endpoint
 from nenghao.platform.web.enrol_messages import handed_over, renewal_request
 from nenghao.platform.web.limits import Limits
 from nenghao.platform.web.refused_handshakes import RefusedHandshakes
-from nenghao.platform.web.server import Listener
 from nenghao.security.contexts import renewing_server_context
 from nenghao.security.enrolment import RENEW_PATH
 from nenghao.standard.messages import Acknowledgement, read, write

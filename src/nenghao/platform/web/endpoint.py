@@ -30,12 +30,12 @@ from nenghao.platform.registry import IdentityRefusal
 from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.store.engine import Store
 from nenghao.platform.web import metrics
-from nenghao.platform.web.bodies import BODY_ROOM, too_large_text
+from nenghao.platform.web.bodies import BODY_ROOM, BodyBudgetExceeded, too_large_text
 from nenghao.platform.web.encodings import IDENTITY, Arrived, TooLarge, encoding_of
 from nenghao.platform.web.limits import BodyRoom, Rates
-from nenghao.platform.web.protocol import BodyBudgetExceeded, IdentityError, peer_certificate
+from nenghao.platform.web.peer import peer_certificate
 from nenghao.security.authority import AuthorityLocked, CertificateAuthority
-from nenghao.security.identity import PeerIdentity
+from nenghao.security.identity import IdentityError, PeerIdentity
 from nenghao.standard.findings import Finding
 from nenghao.standard.messages import Acknowledgement, write
 from nenghao.standard.replies import (

@@ -24,10 +24,10 @@ from starlette.routing import Route
 from nenghao.platform import audit, enrolment
 from nenghao.platform.home import Home
 from nenghao.platform.settings import PlatformSettings
+from nenghao.platform.web.binding import Listener
 from nenghao.platform.web.device_api import limits_of
 from nenghao.platform.web.endpoint import JSON, Platform
 from nenghao.platform.web.enrol_messages import enrol_request, handed_over
-from nenghao.platform.web.server import Listener
 from nenghao.security.authority import DEVICE_CA, AuthorityLocked
 from nenghao.security.contexts import renewing_exchange_context
 from nenghao.security.enrolment import ENROL_PATH, LIST_PATH, ROOT_PATH, UnitTold

@@ -37,10 +37,10 @@ from nenghao.platform.admission import Caller, Denied, Facts
 from nenghao.platform.home import Home
 from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.web import metrics, openapi
+from nenghao.platform.web.binding import Listener
+from nenghao.platform.web.bodies import BodyBudgetExceeded
 from nenghao.platform.web.device_api import limits_of, not_allowed, not_found
 from nenghao.platform.web.endpoint import JSON, Platform, body_of
-from nenghao.platform.web.protocol import BodyBudgetExceeded
-from nenghao.platform.web.server import Listener
 from nenghao.security import envelope as envelopes
 from nenghao.security.contexts import renewing_exchange_context
 from nenghao.security.passwords import VerifiedPasswords, is_right

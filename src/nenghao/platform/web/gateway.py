@@ -27,10 +27,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from nenghao.platform.home import Home
 from nenghao.platform.settings import PlatformSettings
+from nenghao.platform.web.binding import Listener
 from nenghao.platform.web.device_api import device_app, limits_of
 from nenghao.platform.web.endpoint import Platform
-from nenghao.platform.web.protocol import PEER_CERTIFICATE
-from nenghao.platform.web.server import Listener
+from nenghao.platform.web.peer import PEER_CERTIFICATE
 from nenghao.platform.web.sm_listener import reached_at
 from nenghao.security.files import write_public, write_secret
 
@@ -120,7 +120,7 @@ def prepare(home: Home) -> Path:
     |---|---|---|
     | secret | what proves the gateway; kept once it is there | 0600 |
     | secret.conf | the same as a line for nginx | 0600 |
-    | clients.pem | root and device CA: whose certificates are let in | 0644 |
+    | clients.pem | device CA, outside issuers, root: whose certificates are let in | 0644 |
     """
     folder = home.path / "gateway"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -129,7 +129,9 @@ def prepare(home: Home) -> Path:
         write_secret(folder / "secret", secrets.token_urlsafe(32).encode("ascii"))
     line = f'proxy_set_header X-Nenghao-Gateway "{secret_of(home)}";\n'
     write_secret(folder / "secret.conf", line.encode("ascii"))
-    trusted = authority.client_ca_file.read_bytes() + authority.root_file.read_bytes()
+    # What the device listener trusts; without that file (written from the register), ours alone.
+    issuers = home.client_cas if home.client_cas.exists() else authority.client_ca_file
+    trusted = issuers.read_bytes() + authority.root_file.read_bytes()
     write_public(folder / "clients.pem", trusted)
     return folder
 

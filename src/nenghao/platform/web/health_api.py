@@ -20,8 +20,8 @@ from starlette.routing import Route
 from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.store.engine import Store
 from nenghao.platform.web import metrics
+from nenghao.platform.web.binding import Listener
 from nenghao.platform.web.limits import Limits
-from nenghao.platform.web.server import Listener
 
 NAME = "health"
 HOST = "127.0.0.1"

@@ -7,7 +7,7 @@ nothing else, and an answer never crosses a body that is still being sent.
 
 What the application sees:
 
-- `peer_certificate(scope)`, DER, and `peer_identity(scope)`: unit and device in it;
+- the client certificate, by `peer.peer_certificate(scope)`;
 - `receive()`: the whole body, or `BodyBudgetExceeded` where it found no room (E1001 稍后重试).
 
 What it never sees: bodies over the limit (HTTP 413), ill-formed HTTP (400), headers without end
@@ -17,8 +17,7 @@ What it never sees: bodies over the limit (HTTP 413), ill-formed HTTP (400), hea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httptools
 import structlog
@@ -26,7 +25,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from nenghao.platform.web import metrics
 from nenghao.platform.web.bodies import (
-    BodyBudgetExceeded,
     Incoming,
     LingeringTransport,
     RateFloor,
@@ -35,42 +33,17 @@ from nenghao.platform.web.bodies import (
     without_body,
 )
 from nenghao.platform.web.limits import BodyBudget, BodyRoom, Limits
-from nenghao.security.identity import IdentityError, PeerIdentity, identity_of
+from nenghao.platform.web.peer import PEER_CERTIFICATE
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
-__all__ = [
-    "PEER_CERTIFICATE",
-    "BodyBudgetExceeded",
-    "GuardedProtocol",
-    "IdentityError",
-    "Limits",
-    "peer_certificate",
-    "peer_identity",
-]
-
-PEER_CERTIFICATE = "peer_certificate"
-"""Key of `scope["state"]` under which the client certificate stands, DER; absent without one."""
-
 _STEP = 256 * 1024
 """What a connection can bring at a time: its TLS buffer."""
 
 log = structlog.get_logger(__name__)
-
-
-def peer_identity(scope: Mapping[str, Any]) -> PeerIdentity:
-    """Whom the client's certificate names, were it our CA's. Raises `IdentityError`."""
-    return identity_of(peer_certificate(scope))
-
-
-def peer_certificate(scope: Mapping[str, Any]) -> bytes:
-    """The client's certificate in an ASGI scope, DER. Raises `IdentityError` without one."""
-    if der := scope.get("state", {}).get(PEER_CERTIFICATE):
-        return bytes(der)
-    raise IdentityError("请求没有客户端证书")
 
 
 class GuardedProtocol(HttpToolsProtocol):

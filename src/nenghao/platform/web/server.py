@@ -1,9 +1,8 @@
-"""Listeners and the life of the process that serves them: bind, accept, finish, end.
+"""The life of the process that serves listeners: accept, finish, end.
 
-A `Listener` is one application on one address with its own TLS context and limits; the process
-serves several in one event loop. Everything is bound before anything accepts (`bind`), and the
-serving itself (`Server`) takes bound sockets, so that several processes can share them
-(`workers`): the parent binds, each worker adopts and serves.
+The process serves several listeners in one event loop. Everything is bound before anything accepts
+(`binding`), and the serving itself (`Server`) takes bound sockets, so that several processes can
+share them (`workers`): the parent binds, each worker adopts and serves.
 
 The end: on SIGTERM or SIGINT accepting stops, idle connections are closed, requests in flight
 are finished, and after `Limits.grace_seconds` whoever is left is cut off, so that the process
@@ -14,13 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
-import socket
-import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from typing import Any
 
@@ -29,9 +24,10 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from nenghao.platform.web import metrics
+from nenghao.platform.web.binding import Bound, Listener, bind
 from nenghao.platform.web.ending import SIGNALS, Ending, obey_signals
-from nenghao.platform.web.handshake import Handshake, TlsContext
-from nenghao.platform.web.limits import BodyBudget, Limits
+from nenghao.platform.web.handshake import Handshake
+from nenghao.platform.web.limits import BodyBudget
 from nenghao.platform.web.protocol import GuardedProtocol
 from nenghao.platform.web.visitors import Visitors, address_of
 
@@ -42,112 +38,6 @@ _BACKLOG = 2048
 _TICK = 0.02
 _TELL_EVERY = 60.0
 """Seconds between two log lines about connections of one address that were turned away."""
-
-
-class BindError(OSError):
-    """A listener's address cannot be bound; the text says which and why, in Chinese."""
-
-
-@dataclass(frozen=True)
-class Listener:
-    """One application on one address (监听)."""
-
-    name: str
-    """What it is for: `device`, later `exchange`, `console`, `health`."""
-    host: str
-    """Name or address to bind; a name is bound on every address that it resolves to."""
-    port: int
-    """0: any free one; `on_ready` and `serving` tell which."""
-    app: Any
-    """An ASGI 3 application; called once the whole body is there."""
-    ssl_factory: Callable[[], ssl.SSLContext | TlsContext] | None = None
-    """Makes the TLS context, in each worker; None: plain HTTP, for loopback only."""
-    limits: Limits = field(default_factory=Limits)
-    on_refused: Callable[[str, str], None] | None = None
-    """Told, in the event loop, of clients refused for their certificate: address and reason."""
-
-    interface: str = ""
-    """The network interface (网卡) alone through which clients may come; "": any. Linux only."""
-
-    @property
-    def url(self) -> str:
-        """`https://HOST:PORT`, an IPv6 address in brackets."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'http' if self.ssl_factory is None else 'https'}://{host}:{self.port}"
-
-
-@dataclass(frozen=True)
-class Bound:
-    """A listener with its sockets; `listener.port` is the real one."""
-
-    listener: Listener
-    sockets: tuple[socket.socket, ...]
-
-    def close(self) -> None:
-        """Give the address back."""
-        for each in self.sockets:
-            each.close()
-
-
-def bind(listeners: Sequence[Listener]) -> tuple[Bound, ...]:
-    """Bind every listener, or none: raises `BindError`. Nothing accepts yet."""
-    bound: list[Bound] = []
-    try:
-        for listener in listeners:
-            bound.append(_bind(listener))
-    except BaseException:
-        for each in bound:
-            each.close()
-        raise
-    return tuple(bound)
-
-
-def adopt(bound: Sequence[Bound], listeners: Sequence[Listener]) -> tuple[Bound, ...]:
-    """The sockets that were bound for listeners of the same names, to serve these."""
-    named = {listener.name: listener for listener in listeners}
-    return tuple(
-        Bound(replace(named[each.listener.name], port=each.listener.port), each.sockets)
-        for each in bound
-    )
-
-
-def _bind(listener: Listener) -> Bound:
-    port = listener.port
-    sockets: list[socket.socket] = []
-    try:
-        found = socket.getaddrinfo(
-            listener.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        for family, kind, protocol, _, address in dict.fromkeys(found):
-            each = socket.socket(family, kind, protocol)
-            sockets.append(each)
-            if os.name == "posix":  # elsewhere it would let two programs share the port
-                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            if listener.interface:
-                _tie(each, listener.interface)
-            each.bind((address[0], port, *address[2:]))
-            port = each.getsockname()[1]
-            each.setblocking(False)
-    except OSError as error:
-        for each in sockets:
-            each.close()
-        raise BindError(
-            f"无法监听 {listener.name} {listener.host}:{listener.port}：{error.strerror or error}"
-        ) from error
-    return Bound(replace(listener, port=port), tuple(sockets))
-
-
-def _tie(each: socket.socket, interface: str) -> None:
-    """Have the kernel drop what comes to the socket through other interfaces."""
-    option = getattr(socket, "SO_BINDTODEVICE", None)
-    if option is None:
-        raise OSError(0, "本系统不支持限定网卡（设置项 bind_interface）")
-    try:
-        each.setsockopt(socket.SOL_SOCKET, option, interface.encode())
-    except OSError as error:
-        raise OSError(error.errno, f"网卡 {interface}：{error.strerror}") from error
 
 
 class _Station:

@@ -17,11 +17,11 @@ import structlog
 from nenghao.platform import sm2_home
 from nenghao.platform.home import Home, HomeError
 from nenghao.platform.settings import PlatformSettings
+from nenghao.platform.web.binding import Listener
 from nenghao.platform.web.device_api import device_app, limits_of
 from nenghao.platform.web.endpoint import Platform
 from nenghao.platform.web.handshake import TlsContext
 from nenghao.platform.web.refused_handshakes import RefusedHandshakes
-from nenghao.platform.web.server import Listener
 
 NAME = "device-sm"
 
@@ -49,10 +49,8 @@ def listeners(home: Home, platform: Platform) -> list[Listener]:
         from nenghao.security.sm_tls import sm_server_context
 
         chain, key = sm2_home.server_files(home)
-        authority = sm2_home.authority(home, platform.clock())
-        return sm_server_context(
-            chain, key, authority.client_ca_file, _not_taken_up, authority.list_file, platform.clock
-        )
+        trusted, crl = sm2_home.client_ca_file(home), sm2_home.list_file(home)
+        return sm_server_context(chain, key, trusted, _not_taken_up, crl, platform.clock)
 
     return [
         replace(

@@ -37,8 +37,9 @@ import structlog
 
 from nenghao.platform.web import ending as endings
 from nenghao.platform.web import metrics
+from nenghao.platform.web.binding import Bound, Listener, adopt, bind
 from nenghao.platform.web.ending import Ending
-from nenghao.platform.web.server import Bound, Listener, adopt, bind, run, run_bound
+from nenghao.platform.web.server import run, run_bound
 
 log = structlog.get_logger(__name__)
 
