@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from nenghao.platform.uplink.line import HttpsLine
 from nenghao.platform.web.device_api import device_app
 from nenghao.platform.web.endpoint import Platform
-from nenghao.platform.web.protocol import PEER_CERTIFICATE
+from nenghao.platform.web.peer import PEER_CERTIFICATE
 from nenghao.security.authority import Issued
 from tests.platform.world import ADDRESS, World, der_of
 
