@@ -25,9 +25,7 @@ from nenghao.device.encoding import ContentEncoding, compressor
 from nenghao.device.events import Done, Failure, FailureKind, Registered, Registration, VersionsRead
 from nenghao.device.home import Unit
 from nenghao.device.reasons import alert_of, cause_of, reason_of
-from nenghao.device.sm_http import SmHttpTransport
 from nenghao.device.urls import BadAddress, read_url
-from nenghao.device.way_out import BoundTransport
 from nenghao.standard import replies
 from nenghao.standard.messages import Answer, codec, write
 from nenghao.standard.messages.base_data import BaseDataRequest
@@ -104,8 +102,12 @@ class PlatformClient:
                 raise ValueError("a context that verifies the platform is needed")
             limits = httpx.Limits(max_connections=1, keepalive_expiry=KEEP_SECONDS)
             if not isinstance(context, ssl.SSLContext):
+                from nenghao.device.sm_http import SmHttpTransport
+
                 transport = SmHttpTransport(context, limits, leave_by)
             elif leave_by:
+                from nenghao.device.way_out import BoundTransport
+
                 transport = BoundTransport(context, limits, leave_by)
             else:
                 transport = httpx.AsyncHTTPTransport(verify=context, trust_env=False, limits=limits)
