@@ -231,12 +231,7 @@ def _hand_over(issued: Issued, cipher: CipherName, *, as_json: bool) -> None:
         given["password"] = issued.password
     if cipher != GCM:  # what a partner expects unless it is told
         given["cipher"] = cipher
-    if as_json:
-        output.emit_json(given)
-        return
-    for name, value in given.items():
-        output.say(f"{name}：{value}")
-    output.say("以上密钥和口令只显示这一次，请经安全途径交给对方")
+    output.hand_over(given, "以上密钥和口令只显示这一次，请经安全途径交给对方", as_json=as_json)
 
 
 def _shown(one: Account, kids: list[str]) -> dict[str, Any]:

@@ -55,6 +55,16 @@ def emit_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2, default=_plain), flush=True)
 
 
+def hand_over(given: Mapping[str, str], word: str, *, as_json: bool) -> None:
+    """What is shown this once: as JSON, or a line each and then `word`, how to pass it on."""
+    if as_json:
+        emit_json(given)
+        return
+    for name, value in given.items():
+        say(f"{name}：{value}")
+    say(word)
+
+
 def emit_rows(
     rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str], *, as_json: bool
 ) -> None:

@@ -310,9 +310,4 @@ def _issued(issued: Issued) -> dict[str, str]:
 
 
 def _hand_over(given: dict[str, str], *, as_json: bool) -> None:
-    if as_json:
-        output.emit_json(given)
-        return
-    for name, value in given.items():
-        output.say(f"{name}：{value}")
-    output.say("以上只显示这一次，请经安全途径交给本人")
+    output.hand_over(given, "以上只显示这一次，请经安全途径交给本人", as_json=as_json)

@@ -26,12 +26,12 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from nenghao.security import revocations
+from nenghao.security import revocations, subjects
 from nenghao.security.ca_keys import AuthorityLocked, Seal, is_sealed, is_sealed_by_passphrase
 from nenghao.security.files import write_public
-from nenghao.security.identity import IDENTIFIER_PREFIX, serial_text, unit_urn
+from nenghao.security.identity import serial_text
 from nenghao.security.leaves import (
     BACKDATED,
     Algorithm,
@@ -47,8 +47,8 @@ from nenghao.security.leaves import (
     pem,
     utc,
 )
-from nenghao.security.names import AuthorityError, checked_name, cut, host_name
-from nenghao.standard import credit_code as credit_codes
+from nenghao.security.names import AuthorityError
+from nenghao.security.subjects import Holder
 
 ROOT: Final = "root"
 DEVICE_CA: Final = "device-ca"
@@ -58,7 +58,6 @@ ROOT_DAYS = 20 * 365
 ISSUING_DAYS = 15 * 365
 LIST_DAYS: Mapping[str, int] = {ROOT: 400, DEVICE_CA: 30, SERVER_CA: 30}
 """How long a revocation list is valid: the root's is published by hand, once a year."""
-MAXIMUM_DEVICE = 999_999
 
 __all__ = ["AuthorityError", "AuthorityLocked", "CertificateAuthority", "Issued"]
 
@@ -246,36 +245,17 @@ class CertificateAuthority:
         ends `days` after `now`, at the latest with the CA. Raises `AuthorityError` for an
         ill-formed code, a blank name or a device number outside 1–999999, `AuthorityLocked`.
         """
-        if not credit_codes.is_form(credit_code):
-            raise AuthorityError("统一社会信用代码格式不合法")
-        if not 1 <= device <= MAXIMUM_DEVICE:
-            raise AuthorityError(f"端设备序号应为 1 至 {MAXIMUM_DEVICE}，收到 {device}")
-        name = checked_name(name)
-        subject = x509.Name(
-            [
-                x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
-                # X.520 allows 64 characters of either; cryptography counts CN in bytes.
-                x509.NameAttribute(NameOID.ORGANIZATION_NAME, name[:64]),
-                x509.NameAttribute(
-                    NameOID.ORGANIZATION_IDENTIFIER, IDENTIFIER_PREFIX + credit_code
-                ),
-                x509.NameAttribute(NameOID.COMMON_NAME, cut(name, 64)),
-            ]
-        )
-        urn = x509.UniformResourceIdentifier(unit_urn(credit_code, device))
-        issued = self._issue(DEVICE_CA, subject, [urn], now, days, algorithm, key)
+        holder = subjects.device(credit_code, name, device)
+        issued = self._issue(DEVICE_CA, holder, now, days, algorithm, key)
         return msgspec.structs.replace(
-            issued, credit_code=credit_code, name=name, region=region, device=device
+            issued, credit_code=credit_code, name=holder.name, region=region, device=device
         )
 
     def issue_server(self, hosts: Sequence[str], now: datetime, days: int = 825) -> Issued:
         """Issue a server certificate with a fresh key for DNS names and IP addresses `hosts`."""
-        if not hosts:
-            raise AuthorityError("服务器证书至少需要一个主机名或 IP 地址")
-        names = [host_name(host) for host in dict.fromkeys(hosts)]
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, cut(hosts[0], 64))])
-        issued = self._issue(SERVER_CA, subject, names, now, days)
-        return msgspec.structs.replace(issued, name=hosts[0])
+        holder = subjects.server(hosts)
+        issued = self._issue(SERVER_CA, holder, now, days)
+        return msgspec.structs.replace(issued, name=holder.name)
 
     def publish_revocations(
         self,
@@ -307,8 +287,7 @@ class CertificateAuthority:
     def _issue(
         self,
         signer_name: str,
-        subject: x509.Name,
-        names: Sequence[x509.GeneralName],
+        holder: Holder,
         now: datetime,
         days: int,
         algorithm: Algorithm = "p256",
@@ -323,12 +302,12 @@ class CertificateAuthority:
         public_key = key.public_key() if key is not None else own_key
         assert public_key is not None  # noqa: S101 - one of the two
         certificate = (
-            builder(subject, public_key, begin, end)
+            builder(holder.subject, public_key, begin, end)
             .issuer_name(signer.certificate.subject)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(key_usage(digital_signature=True), critical=True)
             .add_extension(x509.ExtendedKeyUsage([_PURPOSE[signer_name]]), critical=False)
-            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .add_extension(x509.SubjectAlternativeName(holder.names), critical=False)
             .add_extension(key_identifier_of(signer.certificate), critical=False)
             .sign(signer.key, hashes.SHA256())
         )

@@ -142,7 +142,7 @@ class _ListedFront:
         self._crl = crl
         self._clock = clock
         self._on_failure = on_failure
-        self._seen = _state_of((*files, crl))
+        self._seen = states_of((*files, crl))
         self._until = _end_of(crl)
         self.front = server_context(*files, crl if self._is_listed() else None)
         self._current = self.front
@@ -152,7 +152,7 @@ class _ListedFront:
         return self._until is not None and self._clock() < self._until - CRL_MARGIN
 
     def _choose(self, connection: ssl.SSLSocket | ssl.SSLObject, *_: object) -> None:
-        state = _state_of((*self._files, self._crl))
+        state = states_of((*self._files, self._crl))
         if state != self._seen:
             self._seen = state
             before, was_listed = self._current, self._until is not None
@@ -213,11 +213,11 @@ def _renewing(
 ) -> ssl.SSLContext:
     front = make(*files)
     current = front
-    seen = _state_of(files)
+    seen = states_of(files)
 
     def choose(connection: ssl.SSLSocket | ssl.SSLObject, *_: object) -> None:
         nonlocal current, seen
-        state = _state_of(files)
+        state = states_of(files)
         if state != seen:
             seen = state
             try:
@@ -230,7 +230,7 @@ def _renewing(
     return front
 
 
-def _state_of(files: tuple[Path, ...]) -> tuple[tuple[int, int, int] | None, ...]:
+def states_of(files: tuple[Path, ...]) -> tuple[tuple[int, int, int] | None, ...]:
     """What changes when a file is written or replaced; None for one that is absent."""
     states: list[tuple[int, int, int] | None] = []
     for file in files:

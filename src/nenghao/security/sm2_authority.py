@@ -14,7 +14,7 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -22,18 +22,22 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
-from nenghao.clock import CST
-from nenghao.security import revocations
+from nenghao.security import revocations, subjects
 from nenghao.security import sm2_certificates as sm2
-from nenghao.security.authority import DEVICE_CA, MAXIMUM_DEVICE, ROOT, SERVER_CA, Issued
+from nenghao.security.authority import (
+    DEVICE_CA,
+    ISSUING_DAYS,
+    ROOT,
+    ROOT_DAYS,
+    SERVER_CA,
+    Issued,
+)
 from nenghao.security.files import write_public, write_secret
-from nenghao.security.identity import IDENTIFIER_PREFIX, serial_text, unit_urn
-from nenghao.security.names import AuthorityError, checked_name, cut, host_name
-from nenghao.standard import credit_code as credit_codes
+from nenghao.security.identity import serial_text
+from nenghao.security.leaves import BACKDATED, china, key_identifier_of, key_usage, utc
+from nenghao.security.names import AuthorityError
+from nenghao.security.subjects import Holder
 
-BACKDATED = timedelta(hours=1)
-ROOT_DAYS = 20 * 365
-ISSUING_DAYS = 15 * 365
 LIST_DAYS = 30
 
 
@@ -108,36 +112,17 @@ class Sm2Authority:
         days: int = 1095,
     ) -> Issued:
         """Issue a client certificate with a fresh SM2 key; as `CertificateAuthority` does."""
-        if not credit_codes.is_form(credit_code):
-            raise AuthorityError("统一社会信用代码格式不合法")
-        if not 1 <= device <= MAXIMUM_DEVICE:
-            raise AuthorityError(f"端设备序号应为 1 至 {MAXIMUM_DEVICE}，收到 {device}")
-        name = checked_name(name)
-        subject = x509.Name(
-            [
-                x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
-                x509.NameAttribute(NameOID.ORGANIZATION_NAME, name[:64]),
-                x509.NameAttribute(
-                    NameOID.ORGANIZATION_IDENTIFIER, IDENTIFIER_PREFIX + credit_code
-                ),
-                x509.NameAttribute(NameOID.COMMON_NAME, cut(name, 64)),
-            ]
-        )
-        urn = x509.UniformResourceIdentifier(unit_urn(credit_code, device))
-        purpose = ExtendedKeyUsageOID.CLIENT_AUTH
-        issued = self._issue(DEVICE_CA, subject, [urn], purpose, now, days)
+        holder = subjects.device(credit_code, name, device)
+        issued = self._issue(DEVICE_CA, holder, ExtendedKeyUsageOID.CLIENT_AUTH, now, days)
         return msgspec.structs.replace(
-            issued, credit_code=credit_code, name=name, region=region, device=device
+            issued, credit_code=credit_code, name=holder.name, region=region, device=device
         )
 
     def issue_server(self, hosts: Sequence[str], now: datetime, days: int = 825) -> Issued:
         """Issue a server certificate with a fresh SM2 key for names and addresses `hosts`."""
-        if not hosts:
-            raise AuthorityError("服务器证书至少需要一个主机名或 IP 地址")
-        names = [host_name(host) for host in dict.fromkeys(hosts)]
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, cut(hosts[0], 64))])
-        issued = self._issue(SERVER_CA, subject, names, ExtendedKeyUsageOID.SERVER_AUTH, now, days)
-        return msgspec.structs.replace(issued, name=hosts[0])
+        holder = subjects.server(hosts)
+        issued = self._issue(SERVER_CA, holder, ExtendedKeyUsageOID.SERVER_AUTH, now, days)
+        return msgspec.structs.replace(issued, name=holder.name)
 
     def publish_revocations(
         self, name: str, revoked: Iterable[tuple[int, datetime]], now: datetime
@@ -148,20 +133,20 @@ class Sm2Authority:
         """
         path = self.directory / f"{name}.crl"
         before = revocations.read(path)
-        number = max(int(_utc(now).timestamp()), 0 if before is None else before.number + 1)
+        number = max(int(utc(now).timestamp()), 0 if before is None else before.number + 1)
         issuer = self._certificate(name)
-        begin = _utc(now) - BACKDATED
+        begin = utc(now) - BACKDATED
         builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(issuer.subject)
             .last_update(begin)
-            .next_update(_utc(now) + timedelta(days=LIST_DAYS))
-            .add_extension(_identifier_of(issuer), critical=False)
+            .next_update(utc(now) + timedelta(days=LIST_DAYS))
+            .add_extension(key_identifier_of(issuer), critical=False)
             .add_extension(x509.CRLNumber(number), critical=False)
         )
         for serial, when in revoked:
             entry = x509.RevokedCertificateBuilder().serial_number(serial)
-            builder = builder.add_revoked_certificate(entry.revocation_date(_utc(when)).build())
+            builder = builder.add_revoked_certificate(entry.revocation_date(utc(when)).build())
         write_public(path, sm2.list_for(builder, self._key_file(name), self._secret))
         return path
 
@@ -178,18 +163,18 @@ class Sm2Authority:
             ]
         )
         issuer = self._certificate(ROOT) if purpose is not None else None
-        begin = _utc(now) - BACKDATED
+        begin = utc(now) - BACKDATED
         builder = _builder(subject, issuer.subject if issuer else subject, spki).not_valid_before(
             begin
         )
         builder = (
-            builder.not_valid_after(_utc(now) + timedelta(days=days))
+            builder.not_valid_after(utc(now) + timedelta(days=days))
             .add_extension(x509.BasicConstraints(True, 0 if purpose else 1), critical=True)
-            .add_extension(_usage(signs_certificates=True), critical=True)
+            .add_extension(key_usage(signs_certificates=True), critical=True)
         )
         if issuer is not None and purpose is not None:
             builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
-            builder = builder.add_extension(_identifier_of(issuer), critical=False)
+            builder = builder.add_extension(key_identifier_of(issuer), critical=False)
         write_secret(self._key_file(name), sm2.sealed(key, self._secret))
         signer = self._key_file(ROOT if issuer else name)
         pem = sm2.certificate_for(builder, spki, signer, self._secret)
@@ -198,34 +183,33 @@ class Sm2Authority:
     def _issue(
         self,
         signer: str,
-        subject: x509.Name,
-        names: Sequence[x509.GeneralName],
+        holder: Holder,
         purpose: ObjectIdentifier,
         now: datetime,
         days: int,
     ) -> Issued:
         issuer = self._certificate(signer)
-        end = min(_utc(now) + timedelta(days=days), issuer.not_valid_after_utc)
-        if end <= _utc(now):
+        end = min(utc(now) + timedelta(days=days), issuer.not_valid_after_utc)
+        if end <= utc(now):
             raise AuthorityError("证书有效期为空：签发机构已到期，或有效天数不是正数")
         key = sm2.new_key()
         spki = sm2.public_of(key)
         builder = (
-            _builder(subject, issuer.subject, spki)
-            .not_valid_before(_utc(now) - BACKDATED)
+            _builder(holder.subject, issuer.subject, spki)
+            .not_valid_before(utc(now) - BACKDATED)
             .not_valid_after(end)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_usage(digital_signature=True), critical=True)
+            .add_extension(key_usage(digital_signature=True), critical=True)
             .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
-            .add_extension(x509.SubjectAlternativeName(names), critical=False)
-            .add_extension(_identifier_of(issuer), critical=False)
+            .add_extension(x509.SubjectAlternativeName(holder.names), critical=False)
+            .add_extension(key_identifier_of(issuer), critical=False)
         )
         pem = sm2.certificate_for(builder, spki, self._key_file(signer), self._secret)
         made = x509.load_pem_x509_certificate(pem)
         return Issued(
             serial=serial_text(made.serial_number),
-            not_before=_china(made.not_valid_before_utc),
-            not_after=_china(made.not_valid_after_utc),
+            not_before=china(made.not_valid_before_utc),
+            not_after=china(made.not_valid_after_utc),
             certificate=pem,
             issuer=issuer.public_bytes(Encoding.PEM),
             root=self.root_file.read_bytes(),
@@ -251,31 +235,3 @@ def _builder(subject: x509.Name, issuer: x509.Name, spki: bytes) -> x509.Certifi
         .serial_number(x509.random_serial_number())
         .add_extension(digest, critical=False)
     )
-
-
-def _identifier_of(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
-    identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier.value)
-
-
-def _usage(*, digital_signature: bool = False, signs_certificates: bool = False) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=digital_signature,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _utc(moment: datetime) -> datetime:
-    aware = moment.replace(tzinfo=CST) if moment.tzinfo is None else moment
-    return aware.astimezone(UTC).replace(microsecond=0)
-
-
-def _china(moment: datetime) -> datetime:
-    return moment.astimezone(CST).replace(tzinfo=None)

@@ -16,21 +16,19 @@ import asyncio
 import ipaddress
 import ssl
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
 from OpenSSL import SSL, crypto
 
-from nenghao.clock import CST
+from nenghao.security import revocations
+from nenghao.security.contexts import CRL_MARGIN, states_of
 from nenghao.security.sm_transport import SmTransport, ssl_error
 
 SUITE = b"TLS_SM4_GCM_SM3"
 GROUP = b"curveSM2"
 SIGNATURE = b"sm2sig_sm3"
-
-CRL_MARGIN = timedelta(hours=1)
-"""A list that ends sooner is no longer gone by in handshakes: it would refuse everybody."""
 
 _HOSTNAME_MISMATCH = 62
 _VERIFY_MESSAGES = {
@@ -152,7 +150,8 @@ class _Followed:
 
     def _made(self) -> SSL.Context:
         chain, key, trust = self._files
-        ends = None if self._crl is None else _end_of(self._crl)
+        listed = None if self._crl is None else revocations.read(self._crl)
+        ends = None if listed is None else listed.next_update
         if self._crl is None or ends is None or not self._holds(ends):
             made, ends = _context(SSL.TLS_SERVER_METHOD, chain, key, (trust,)), None
         else:
@@ -166,7 +165,7 @@ class _Followed:
         return self._clock is not None and self._clock() < ends - CRL_MARGIN
 
     def _state(self) -> tuple[tuple[int, int, int] | None, ...]:
-        return tuple(_state_of(file) for file in (*self._files, self._crl) if file is not None)
+        return states_of(self._files if self._crl is None else (*self._files, self._crl))
 
 
 def _context(method: int, chain: Path, key: Path, trusted: tuple[Path, ...]) -> SSL.Context:
@@ -260,20 +259,3 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
-
-
-def _end_of(crl: Path) -> datetime | None:
-    """When a revocation list ends; None when there is none to go by."""
-    try:
-        end = x509.load_pem_x509_crl(crl.read_bytes()).next_update_utc
-    except (OSError, ValueError):
-        return None
-    return None if end is None else end.astimezone(CST).replace(tzinfo=None)
-
-
-def _state_of(file: Path) -> tuple[int, int, int] | None:
-    try:
-        status = file.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -20,7 +20,7 @@ from nenghao.platform.web.endpoint import Platform
 from nenghao.platform.web.handshake import is_about_certificate
 from nenghao.platform.web.refused_handshakes import RefusedHandshakes
 from nenghao.platform.web.server import serving
-from tests.platform.web.wire import HOST, EchoApp
+from tests.platform.web.wire import HOST, EchoApp, until
 from tests.platform.world import NOW, World
 from tests.security.pki import Pki
 
@@ -53,6 +53,7 @@ def test_a_refused_certificate_is_recorded_with_reason_and_address(
     with serving([place]) as listening:
         for context in (pki.client_context(pki.expired()), pki.anonymous_context()):
             turned_away(context, listening["device"].port)
+        until(lambda: len(recorded(world)) == 2)
     reasons = sorted(row["detail"] for row in recorded(world))
     assert [reason.partition("（")[0] for reason in reasons] == [
         "对方没有出示证书",

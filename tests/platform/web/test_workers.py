@@ -13,8 +13,8 @@ import pytest
 
 from nenghao.platform.web.limits import Limits
 from nenghao.platform.web.workers import LONGEST_PAUSE, _Worker
-from tests.platform.web.processes import Process, alive, halted, process, until
-from tests.platform.web.wire import Wire, head
+from tests.platform.web.processes import Process, alive, halted, process
+from tests.platform.web.wire import Wire, head, until
 from tests.security.pki import Pki
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that can fork")

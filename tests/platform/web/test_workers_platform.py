@@ -28,8 +28,8 @@ from nenghao.platform.store.schema import receipt
 from nenghao.security.contexts import client_context
 from nenghao.security.credentials import write_credentials
 from nenghao.standard import periods
-from tests.platform.web.processes import alive, children, halted, started, until
-from tests.platform.web.wire import HOST, PATIENCE, Wire, head
+from tests.platform.web.processes import alive, children, halted, started
+from tests.platform.web.wire import HOST, PATIENCE, Wire, head, until
 from tests.platform.world import STEEL, sample
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that can fork")

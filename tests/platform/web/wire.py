@@ -8,7 +8,8 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from nenghao.platform.web.binding import Listener
@@ -22,6 +23,14 @@ from tests.security.pki import Pair, Pki
 HOST = "127.0.0.1"
 PATIENCE = 20.0
 """Seconds after which a test fails instead of hanging; none waits that long."""
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until it is so; fails when it does not become so."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 class EchoApp:

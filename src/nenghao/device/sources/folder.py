@@ -24,7 +24,7 @@ from nenghao.device.sources.background import in_background
 from nenghao.device.sources.base import FaultKind, Sample, SourceFault
 from nenghao.device.sources.folder_files import Stamp
 from nenghao.device.sources.remarks import Remarks
-from nenghao.device.sources.rows import Label, Layout, Times, Zone, scalings
+from nenghao.device.sources.rows import Label, Layout, Zone, layout_of, scalings
 from nenghao.device.sources.state_file import StateFile
 from nenghao.device.sources.table_file import Rejected
 
@@ -105,17 +105,7 @@ class FolderSettings(
     @property
     def layout(self) -> Layout:
         """Where times, names and values stand in a row."""
-        return Layout(
-            times=Times(
-                format=self.time_format,
-                zone=self.time_zone,
-                label=self.label,
-                interval=timedelta(minutes=self.interval_minutes),
-            ),
-            time_column=self.time_column,
-            name_column=self.name_column,
-            value_column=self.value_column,
-        )
+        return layout_of(self)
 
 
 class Done(Struct, frozen=True, kw_only=True):

@@ -229,6 +229,40 @@ class Layout(Struct, frozen=True, kw_only=True):
             raise BadLayout("name_column 与 value_column 应同时给出或同时留空")
 
 
+class LayoutSettings(Protocol):
+    """The keys of a source's settings that say how its rows are laid out."""
+
+    @property
+    def time_format(self) -> str: ...
+    @property
+    def time_zone(self) -> Zone: ...
+    @property
+    def label(self) -> Label: ...
+    @property
+    def interval_minutes(self) -> int: ...
+    @property
+    def time_column(self) -> str: ...
+    @property
+    def name_column(self) -> str: ...
+    @property
+    def value_column(self) -> str: ...
+
+
+def layout_of(settings: LayoutSettings) -> Layout:
+    """Where times, names and values stand, as a source's settings say."""
+    return Layout(
+        times=Times(
+            format=settings.time_format,
+            zone=settings.time_zone,
+            label=settings.label,
+            interval=timedelta(minutes=settings.interval_minutes),
+        ),
+        time_column=settings.time_column,
+        name_column=settings.name_column,
+        value_column=settings.value_column,
+    )
+
+
 class Row(Struct, frozen=True):
     """What stands in a row: its own time (None: it has none), values by point, what is wrong."""
 

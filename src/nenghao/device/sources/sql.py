@@ -29,7 +29,16 @@ from nenghao.device.sources.background import in_background
 from nenghao.device.sources.base import FaultKind, Sample, SourceFault, secret
 from nenghao.device.sources.discreet import Discreet
 from nenghao.device.sources.remarks import Remarks
-from nenghao.device.sources.rows import BadLayout, Label, Layout, Row, Rows, Times, Zone, scalings
+from nenghao.device.sources.rows import (
+    BadLayout,
+    Label,
+    Layout,
+    Row,
+    Rows,
+    Zone,
+    layout_of,
+    scalings,
+)
 from nenghao.device.sources.sql_faults import fault_of
 from nenghao.device.sources.sql_line import SqlLine
 from nenghao.device.sources.state_file import StateFile
@@ -109,17 +118,7 @@ class SqlSettings(
     @property
     def layout(self) -> Layout:
         """Where times, names and values stand in a row."""
-        return Layout(
-            times=Times(
-                format=self.time_format,
-                zone=self.time_zone,
-                label=self.label,
-                interval=timedelta(minutes=self.interval_minutes),
-            ),
-            time_column=self.time_column,
-            name_column=self.name_column,
-            value_column=self.value_column,
-        )
+        return layout_of(self)
 
 
 class Bookmark(Struct, frozen=True, kw_only=True):
