@@ -54,6 +54,12 @@ platform totals verify          x      .        x       x     .
 platform totals recompute       x      .        .       .     .
 platform totals explain         .      .        .       x     .
 platform totals show            .      .        .       x     .
+platform uplink set             x      .        .       .     .
+platform uplink status          x      .        x       x     .
+platform uplink retry           x      .        .       .     .
+platform uplink run             x      .        .       .     .
+platform uplink verify          x      .        .       .     .
+platform uplink dictionary approve  x      .        .       .     .
 platform audit list             .      .        x       .     .
 platform audit verify           .      .        x       .     .
 platform audit export           .      .        x       .     .

@@ -95,7 +95,7 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["platform", "init", "--home", "x", "--device-port", "0"], "应不小于 1"),
         (["platform", "init", "--home", "x", "y"], "多余的参数：y"),
         (["platform", "init", "--home"], "选项 --home 后面缺少值"),
-        (["ca", "issue", "--home", "x"], "缺少必需的参数 --code"),
+        (["ca", "issue", "--home", "x"], "缺少必需的参数 --name"),
     ],
 )
 def test_a_wrong_call_ends_with_2_and_says_why_in_chinese_on_stderr(

@@ -36,6 +36,8 @@ certificates.read     x      x        x       .     .
 certificates.edit     .      x        .       .     .
 partners.read         .      x        x       .     .
 partners.edit         .      x        .       .     .
+uplink.read           x      .        x       x     .
+uplink.edit           x      .        .       .     .
 users.read            x      x        x       .     .
 users.add             x      .        .       .     .
 users.password        x      .        .       .     .

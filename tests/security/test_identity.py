@@ -16,6 +16,8 @@ from nenghao.security.identity import (
     IdentityError,
     PeerIdentity,
     identity_of,
+    is_province,
+    province_urn,
     serial_text,
     unit_urn,
 )
@@ -104,3 +106,32 @@ def test_the_same_bytes_are_read_once() -> None:
 
 def test_serials_are_lower_hex_without_leading_zeros() -> None:
     assert serial_text(0x0F0A) == "f0a"
+
+
+def test_province_is_read_from_its_name_and_is_no_unit() -> None:
+    found = identity_of(certificate([], [province_urn("210000")]))
+    assert (found.province, found.credit_code, found.device) == ("210000", "", 0)
+    assert identity_of(certificate([f"NTRCN-{CODE}"], [])).province == ""
+
+
+@pytest.mark.parametrize(
+    ("identifiers", "uris"),
+    [
+        ([f"NTRCN-{CODE}"], [province_urn("210000")]),
+        ([], [province_urn("210100")]),
+        ([], [province_urn("000000")]),
+        ([], [province_urn("210000"), province_urn("220000")]),
+        ([], [province_urn("210000"), unit_urn(CODE, 1)]),
+        ([], [province_urn("210000") + ":x"]),
+    ],
+)
+def test_certificate_that_names_a_province_and_more_names_nobody(
+    identifiers: list[str], uris: list[str]
+) -> None:
+    with pytest.raises(IdentityError):
+        identity_of(certificate(identifiers, uris))
+
+
+def test_province_has_two_digits_and_four_zeros() -> None:
+    codes = ("210000", "000000", "210100", "2100000", "21000", "２10000", "")
+    assert [code for code in codes if is_province(code)] == ["210000"]

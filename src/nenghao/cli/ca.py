@@ -12,12 +12,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from nenghao.cli import ca_authority, ca_lifecycle, output
+from nenghao.cli import ca_authority, ca_lifecycle, ca_province, output
 from nenghao.cli.ca_home import (
     DaysOption,
     DeviceOption,
     NameOption,
     PassphraseOption,
+    ProvinceOption,
     RegionNameOption,
     RegionOption,
     UnitOption,
@@ -45,12 +46,13 @@ app = typer.Typer(help="数字证书：签发、注册码、续期、吊销、�
 @app.command()
 def issue(
     home: HomeOption,
-    code: UnitOption,
     name: NameOption,
-    region: RegionOption,
     out: Annotated[
         Path, typer.Option("--out", help="写入证书和密钥的目录", metavar="OUT", file_okay=False)
     ],
+    code: UnitOption = "",
+    region: RegionOption = "",
+    province: ProvinceOption = "",
     device: DeviceOption = 1,
     region_name: RegionNameOption = "",
     days: DaysOption = 1095,
@@ -70,7 +72,17 @@ def issue(
     ] = None,
     passphrase_file: PassphraseOption = None,
 ) -> None:
-    """为一台端设备签发证书，登记并写入 OUT。"""
+    """为一台端设备，或（国家平台）为一个省级平台签发证书，登记并写入 OUT。"""
+    if province:
+        if code or region or device != 1 or region_name:
+            raise output.Misuse("--province 不与 --code、--region、--region-name、--device 同用")
+        if algorithm == "sm2":
+            raise output.Misuse("--algorithm sm2：省级平台的证书只有 p256 和 rsa2048")
+        ca_province.issue(home, province, name, out, days, algorithm, csr, passphrase_file)
+        return
+    for option, value in (("--code", code), ("--region", region)):
+        if not value:
+            raise output.Misuse(f"缺少必需的参数 {option}")
     check_unit(code, name, region)
     now = china_now()
     with failures():

@@ -33,7 +33,15 @@ PassphraseOption = Annotated[
 UnitOption = Annotated[
     str, typer.Option("--code", help="用能单位的统一社会信用代码，18 位", metavar="USCC")
 ]
-NameOption = Annotated[str, typer.Option("--name", help="用能单位全称", metavar="NAME")]
+NameOption = Annotated[
+    str, typer.Option("--name", help="用能单位（或省、自治区、直辖市）全称", metavar="NAME")
+]
+ProvinceOption = Annotated[
+    str,
+    typer.Option(
+        "--province", help="省级平台的行政区划代码，如 210000；用于国家平台", metavar="CODE"
+    ),
+]
 RegionOption = Annotated[
     str, typer.Option("--region", help="行政区划代码，6 位，具体到县级", metavar="CODE")
 ]

@@ -157,6 +157,8 @@ def _old(conn: Connection, code: str, device: int, serial: str, now: datetime) -
             if row["device_number"] == device and row["revoked_at"] is None
         ]  # fmt: skip
         found = certificates.find(conn, rows[-1]["serial"]) if rows else None
+    if found is not None and found["purpose"] == certificates.PROVINCE:
+        raise output.Failure("省级平台的证书请用 nenghao ca issue --province 重新签发")
     if found is None:
         raise output.Failure("登记中没有这台端设备的证书，请用 nenghao ca issue 签发")
     if found["revoked_at"] is not None:

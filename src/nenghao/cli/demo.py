@@ -1,9 +1,9 @@
-"""`nenghao demo`: a province on this machine, with simulated units that upload to it.
+"""`nenghao demo`: a province on this machine, units that upload to it, a nation that it sends to.
 
-Makes what is missing under one folder, starts `nenghao platform serve` as a process of its own,
+Makes what is missing under one folder, starts `nenghao platform serve` twice as its own processes,
 back-fills the last days through real devices over mutual TLS, asks the platform for everything
 back, shows it, and keeps going until Ctrl-C. What the units are and read is `conformance`'s
-business; order, progress and the end are here.
+business, the national platform `demo_nation`'s; order, progress and the end are here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from nenghao.cli import output
+from nenghao.cli import demo_nation, output
 from nenghao.cli.platform_home import failures
 from nenghao.clock import china_now
 from nenghao.conformance.fleet import FleetUnit, fleet
@@ -75,6 +75,10 @@ class Plan(NamedTuple):
     @property
     def log(self) -> Path:
         return self.home / "platform.log"
+
+    @property
+    def nation(self) -> Path:
+        return self.home / "nation"
 
     def device(self, unit: FleetUnit) -> Path:
         return self.home / "devices" / f"{unit.number:02d}"
@@ -137,11 +141,17 @@ class _Demo:
     async def run(self, wait: bool) -> None:
         self.plan.home.mkdir(parents=True, exist_ok=True)
         url = _prepare_platform(self.plan)
-        async with serving(self.plan.platform, self.plan.log) as platform:
-            self.console.print(f"平台已就绪：{url}")
+        wanted = self.plan.port + 1000
+        above = demo_nation.prepare(self.plan.nation, self.plan.platform, _free_port, wanted)
+        async with (
+            serving(self.plan.nation, self.plan.nation.with_suffix(".log")),
+            serving(self.plan.platform, self.plan.log) as platform,
+        ):
+            self.console.print(f"平台已就绪：{url}；国家平台：{above}")
             async with self._devices(url) as devices:
                 await self._backfill(devices)
                 await self._show_arrived(devices)
+                await self._show_received()
                 self._show_addresses(url)
                 if wait:
                     await self._keep_going(devices, platform)
@@ -230,6 +240,11 @@ class _Demo:
             table.add_row(*rows[number])
         self.console.print(table)
 
+    async def _show_received(self) -> None:
+        with self.console.status("省级平台上送国家平台 …"):
+            above = await demo_nation.until_received(self.plan.nation, self.plan.platform)
+        self.console.print(above.text())
+
     def _show_addresses(self, url: str) -> None:
         home = self.plan.home
         seconds = (china_now() - self.began).total_seconds()
@@ -240,6 +255,7 @@ class _Demo:
         program = _program()
         output.say(f"  {program} platform uploads --home {self.plan.platform}")
         output.say(f"  {program} platform unit list --home {self.plan.platform}")
+        output.say(f"  {program} platform uplink status --home {self.plan.platform}")
         output.say(f"  {program} device status --home {home}/devices/01")
 
     # --- the present ------------------------------------------------------------------------------

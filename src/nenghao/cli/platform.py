@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from nenghao.cli import (
     platform_projects,
     platform_reports,
     platform_totals,
+    platform_uplink,
     platform_users,
     platform_views,
 )
@@ -34,8 +35,10 @@ from nenghao.clock import china_now
 from nenghao.platform import home as homes
 from nenghao.platform import registry, sm2_home, trust_files, upkeep
 from nenghao.platform.home import Home
+from nenghao.platform.settings import Role
 from nenghao.platform.totals import options
 from nenghao.platform.totals.settler import settling
+from nenghao.platform.uplink import child as uplink_child
 from nenghao.platform.web import (
     device_api,
     enrol_api,
@@ -77,6 +80,10 @@ def init(
         int | None,
         typer.Option(min=0, max=65535, help="端设备凭注册码领取证书的端口，默认 0，即不开放"),
     ] = None,
+    role: Annotated[
+        Role | None,
+        typer.Option(help="province 为省级平台（默认），national 为国家平台", show_choices=True),
+    ] = None,
 ) -> None:
     """建立平台目录：设置、数据库和基础数据、证书签发机构、服务器证书。"""
     given: dict[str, Any] = {
@@ -86,6 +93,7 @@ def init(
         "exchange_port": exchange_port,
         "console_port": console_port,
         "enrol_port": enrol_port,
+        "role": role,
     }
     values = {key: value for key, value in given.items() if value is not None}
     with failures():
@@ -125,6 +133,9 @@ def _serve(home: Home) -> None:
             home.store() as store,
             settling(store, china_now),
             upkeep.running(home, store, china_now),
+            uplink_child.running(home.path, store, china_now)
+            if home.settings.role == "province"
+            else nullcontext(),
         ):
             platform = Platform(store, home.settings, china_now, home.authority)
             yield [
@@ -188,5 +199,6 @@ app.add_typer(platform_journal.journal, name="journal")
 app.add_typer(platform_totals.totals, name="totals")
 app.add_typer(platform_users.user, name="user")
 app.add_typer(platform_audit.audit, name="audit")
+app.add_typer(platform_uplink.uplink, name="uplink")
 platform_journal.add_to(app)
 platform_views.add_to(app)

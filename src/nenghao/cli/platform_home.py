@@ -25,6 +25,7 @@ from nenghao.platform.sessions import NotPermitted
 from nenghao.platform.store.engine import Store
 from nenghao.platform.table_file import FileError
 from nenghao.platform.unit_settings import UnitSettingError
+from nenghao.platform.uplink.credentials import CredentialsError
 from nenghao.security.authority import AuthorityError
 from nenghao.security.sealing import SealingError
 from nenghao.settings import SettingsError
@@ -57,6 +58,7 @@ _REFUSALS = (
     ReportError,
     FormError,
     FileError,
+    CredentialsError,
     Refusal,
 )
 

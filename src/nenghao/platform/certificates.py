@@ -22,6 +22,9 @@ from nenghao.security.sm2_certificates import is_sm2
 DEVICE = "device"
 """`purpose` of a certificate that a device shows."""
 
+PROVINCE = "province"
+"""`purpose` of one that a province's platform shows; its region stands for the credit code."""
+
 LISTED_AFTER_END = timedelta(days=60)
 """So long after its end a revoked certificate stays on the list: two lists' lives."""
 
@@ -34,15 +37,16 @@ MOST_LIVE = 5
 
 
 def register(conn: Connection, issued: Issued, now: datetime) -> None:
-    """Enter a device's certificate that was just issued; from now on it is admitted.
+    """Enter a certificate of a device, or a province, that was just issued: it is admitted now.
 
     An earlier certificate of the same device stays valid until it expires or is revoked.
     """
+    purpose = DEVICE if issued.credit_code else PROVINCE
     conn.execute(
         insert(certificate).values(
             serial=issued.serial,
-            purpose=DEVICE,
-            credit_code=issued.credit_code,
+            purpose=purpose,
+            credit_code=issued.credit_code or issued.region,
             device_number=issued.device,
             name=issued.name,
             region=issued.region,
@@ -64,10 +68,19 @@ def is_valid(conn: Connection, identity: PeerIdentity) -> bool:
     """
     if identity.issuer:
         return outside.is_valid(conn, identity)
+    return _is_registered(conn, identity, DEVICE, identity.credit_code)
+
+
+def is_valid_province(conn: Connection, identity: PeerIdentity) -> bool:
+    """As `is_valid`, of the certificate of a province's platform: only our own CA issues those."""
+    return bool(identity.province) and _is_registered(conn, identity, PROVINCE, identity.province)
+
+
+def _is_registered(conn: Connection, identity: PeerIdentity, purpose: str, holder: str) -> bool:
     query = select(certificate.c.pem).where(
         certificate.c.serial == identity.serial,
-        certificate.c.purpose == DEVICE,
-        certificate.c.credit_code == identity.credit_code,
+        certificate.c.purpose == purpose,
+        certificate.c.credit_code == holder,
         certificate.c.device_number == identity.device,
         certificate.c.revoked_at.is_(None),
     )

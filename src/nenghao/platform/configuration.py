@@ -22,6 +22,7 @@ from nenghao.platform.registry import Peer
 from nenghao.platform.store.engine import upsert
 from nenghao.platform.store.schema import configuration, configured_item
 from nenghao.platform.totals import marks, places
+from nenghao.platform.uplink import marks as uplink_marks
 from nenghao.standard.findings import AdviceKind
 from nenghao.standard.messages import read, write
 from nenghao.standard.messages.config_data import (
@@ -63,16 +64,20 @@ def upload(
     now: datetime,
     address: str,
     strict: Collection[AdviceKind] = (),
+    effective: datetime | None = None,
 ) -> ConfigurationResult:
     """Take a device's whole set; on return it is stored, with its receipt, in `conn`'s transaction.
 
+    It is in force from `effective` on: when a province received what it sends up; by default now.
+
     Raises IllegalFormat for advice of a strict kind, with nothing stored.
     """
+    since = effective or now
     odd = configuration_advice.of(request, peer, dictionary.vocabulary(conn))
     advice.refuse_strict(odd, strict)
     journal.lock(conn, peer.unit_id)
     items = {_key(item): item for item in request.collect_item_config}
-    retired = _replace_items(conn, peer, items, now)
+    retired = _replace_items(conn, peer, items, since)
     result = {"items": len(items), "retired": retired, "advice": len(odd)}
     sequence = journal.append(
         conn,
@@ -93,16 +98,19 @@ def upload(
             unit_id=peer.unit_id,
             device_number=peer.device,
             sequence=sequence,
-            received_at=now,
+            received_at=since,
             message=write(request).decode(),
         )
     )
+    if effective is None:
+        sent_up = uplink_marks.Mark(uplink_marks.CONFIGURATION, peer.device)
+        uplink_marks.put(conn, peer.unit_id, [sent_up], now)
     companies.configured(conn, peer.unit_id, request)
     enterprise = request.enterprise
     told = places.Place(enterprise.region_code, enterprise.industry_code)
-    if places.note(conn, peer.unit_id, sequence, now, told):
+    if places.note(conn, peer.unit_id, sequence, since, told):
         first = places.is_first(conn, peer.unit_id)
-        marks.touch_unit(conn, peer.unit_id, None if first else now)
+        marks.touch_unit(conn, peer.unit_id, None if first else since)
     advice.keep(conn, peer.unit_id, odd, sequence, now)
     return ConfigurationResult(sequence, **result)
 

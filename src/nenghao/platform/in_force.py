@@ -50,6 +50,8 @@ class InForce:
     """The receipt of the unit's last configuration, 0 before the first."""
     dic_version: int
     """Which base data the values were held against."""
+    received_at: datetime | None = None
+    """When the province received it, on a national platform: caps uploadDate there as it did."""
 
     def labels(self) -> Labels:
         """What the unit's real-time ticks label, by date (docs/decisions 4)."""
@@ -57,7 +59,7 @@ class InForce:
 
     def to_plain(self) -> dict[str, Any]:
         """As the receipt has it: JSON-able, no floats."""
-        return {
+        plain: dict[str, Any] = {
             "statdateTolerance": self.statdate_tolerance,
             "recordLimit": self.record_limit,
             "strict": list(self.strict),
@@ -67,6 +69,9 @@ class InForce:
             "configuration": self.configuration,
             "dicVersion": self.dic_version,
         }
+        if self.received_at is not None:
+            plain["receivedAt"] = periods.format_time(self.received_at)
+        return plain
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> InForce:
@@ -80,11 +85,17 @@ class InForce:
             ),
             configuration=int(plain["configuration"]),
             dic_version=int(plain["dicVersion"]),
+            received_at=periods.parse_time(plain["receivedAt"]) if "receivedAt" in plain else None,
         )
 
 
-def of(conn: Connection, unit_id: int, settings: Settings) -> InForce:
-    """The settings in force for the unit's uploads at this moment."""
+def of(
+    conn: Connection, unit_id: int, settings: Settings, received_at: datetime | None = None
+) -> InForce:
+    """The settings in force for the unit's uploads at this moment.
+
+    What a province received before has the END for its label already: no setting of the unit.
+    """
     labels = (
         select(unit_setting.c.valid_from, unit_setting.c.value)
         .where(unit_setting.c.unit_id == unit_id, unit_setting.c.name == REALTIME_LABEL)
@@ -95,7 +106,10 @@ def of(conn: Connection, unit_id: int, settings: Settings) -> InForce:
         statdate_tolerance=settings.statdate_tolerance,
         record_limit=settings.record_limit,
         strict=tuple(sorted(kind.value for kind in settings.strict)),
-        realtime_label=tuple((row.valid_from, row.value) for row in conn.execute(labels)),
+        realtime_label=()
+        if received_at is not None
+        else tuple((row.valid_from, row.value) for row in conn.execute(labels)),
         configuration=int(conn.execute(latest).scalar() or 0),
         dic_version=dictionary.version(conn),
+        received_at=received_at,
     )

@@ -26,6 +26,7 @@ from nenghao.platform.store import frames_codec, frames_table
 from nenghao.platform.store.engine import Store
 from nenghao.platform.store.frames_columns import merge
 from nenghao.platform.totals import marks
+from nenghao.platform.uplink import marks as uplink_marks
 from nenghao.standard import periods
 from nenghao.standard.findings import AdviceKind
 from nenghao.standard.messages.energy_data import EnergyRecord
@@ -64,13 +65,14 @@ def upload(
     body: journal.Body,
     now: datetime,
     address: str,
+    received_at: datetime | None = None,
 ) -> IntakeResult:
     """Store an upload whose form and sender are checked; `body` is what the journal keeps.
 
     Raises IllegalFormat for advice that a setting made strict, DatabaseFault for a damaged
     stored frame; then nothing of the upload is stored.
     """
-    prepared = prepare(store, settings, peer, upload, now)
+    prepared = prepare(store, settings, peer, upload, now, received_at)
     with store.write() as conn:
         return take(conn, prepared, body, now, address)
 
@@ -87,16 +89,30 @@ class Prepared:
     remarks: Remarks
     encoded: list[bytes]
 
+    @property
+    def received_at(self) -> datetime | None:
+        """When the province received it that sends it up; None of what comes from a device."""
+        return self.force.received_at
+
 
 def prepare(
-    store: Store, settings: in_force.Settings, peer: Peer, upload: Upload, now: datetime
+    store: Store,
+    settings: in_force.Settings,
+    peer: Peer,
+    upload: Upload,
+    now: datetime,
+    received_at: datetime | None = None,
 ) -> Prepared:
-    """Pack, remark and encode an upload; raises IllegalFormat for advice made strict."""
+    """Pack, remark and encode an upload; raises IllegalFormat for advice made strict.
+
+    `received_at` is when a province received what it sends up: it caps uploadDate in place of
+    `now`, so that both decide alike (docs/decisions 6).
+    """
     records = upload.data
     with store.read() as conn:
-        force = in_force.of(conn, peer.unit_id, settings)
+        force = in_force.of(conn, peer.unit_id, settings, received_at)
         context = _context(conn, peer, now)
-    batch = packing.pack(records, force.labels(), now)
+    batch = packing.pack(records, force.labels(), received_at or now)
     remarks = remark(batch, records, context)
     _refuse_strict(remarks, records, settings.strict)
     encoded = frames_codec.encode(batch.columns)
@@ -116,6 +132,8 @@ def take(
     _refuse_strict(remarks, prepared.records, prepared.strict)
     _write(conn, peer.unit_id, outcome.changed)
     marks.uploaded(conn, peer.unit_id, _slots(batch, outcome.changed))
+    if prepared.force.received_at is None:  # else a province sent it: nobody is above us
+        _mark_for_uplink(conn, peer.unit_id, batch, outcome.changed, now)
     result = IntakeResult(
         sequence=sequence,
         records=len(prepared.records),
@@ -254,6 +272,16 @@ def _slots(batch: Batch, changed: Collection[Key]) -> dict[Key, int]:
         for number, key in enumerate(batch.keys)
         if key.stat_type != StatType.REALTIME and marks.counts(key.data_code) and key in changed
     }
+
+
+def _mark_for_uplink(
+    conn: Connection, unit_id: int, batch: Batch, changed: Collection[Key], now: datetime
+) -> None:
+    keys, columns = batch.keys, batch.columns
+    if len(changed) < len(keys):
+        numbers = [number for number, key in enumerate(keys) if key in changed]
+        keys, columns = [keys[number] for number in numbers], columns.take(numbers)
+    uplink_marks.uploaded(conn, unit_id, [key[:2] for key in keys], columns, now)
 
 
 def _write(conn: Connection, unit_id: int, changed: dict[Key, bytes]) -> None:

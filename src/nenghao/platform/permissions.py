@@ -61,6 +61,8 @@ class Act(_Labelled):
     CERTIFICATES_EDIT = "certificates.edit", "签发、更新、吊销数字证书"
     PARTNERS_READ = "partners.read", "查看其他应用平台的账户"
     PARTNERS_EDIT = "partners.edit", "管理其他应用平台的账户"
+    UPLINK_READ = "uplink.read", "查看上送国家平台的情况"
+    UPLINK_EDIT = "uplink.edit", "设置上送，重新上送，采用国家平台的基础数据"
     USERS_READ = "users.read", "查看操作员及其会话"
     USERS_ADD = "users.add", "建立操作员账户"
     USERS_PASSWORD = "users.password", "重置他人口令"
@@ -93,6 +95,8 @@ TABLE: Final = {
             Act.TOTALS_RECOMPUTE,
             Act.BASE_DATA_READ,
             Act.CERTIFICATES_READ,
+            Act.UPLINK_READ,
+            Act.UPLINK_EDIT,
             Act.USERS_READ,
             Act.USERS_ADD,
             Act.USERS_PASSWORD,
@@ -122,6 +126,7 @@ TABLE: Final = {
             Act.COEFFICIENTS_READ,
             Act.CERTIFICATES_READ,
             Act.PARTNERS_READ,
+            Act.UPLINK_READ,
             Act.USERS_READ,
             Act.AUDIT_READ,
             Act.AUDIT_VERIFY,
@@ -145,6 +150,7 @@ TABLE: Final = {
             Act.COEFFICIENTS_EDIT,
             Act.PROJECTS_READ,
             Act.PROJECTS_EDIT,
+            Act.UPLINK_READ,
         }
     ),
     Role.UNIT: frozenset(

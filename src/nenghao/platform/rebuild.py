@@ -30,6 +30,7 @@ from nenghao.platform.store.frames import Frame, FrameCorrupt
 from nenghao.platform.store.schema import frame as frame_table
 from nenghao.platform.store.schema import unit as unit_table
 from nenghao.platform.totals import marks
+from nenghao.platform.uplink import marks as uplink_marks
 from nenghao.standard import periods
 from nenghao.standard.findings import AdviceKind
 from nenghao.standard.periods import StatType
@@ -230,6 +231,8 @@ class _Work:
             named = [frame_table.c[name] == part for name, part in key._asdict().items()]
             conn.execute(delete(frame_table).where(frame_table.c.unit_id == unit_id, *named))
         marks.uploaded(conn, unit_id, dict.fromkeys(changed, marks.ALL))
+        sent_up = (uplink_marks.Mark(key.stat_type, key.frame) for key in changed)
+        uplink_marks.put(conn, unit_id, sent_up, now)
         done.frames_written = len(changed)
         done.sequence = journal.append(
             conn,

@@ -25,6 +25,7 @@ from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.store.engine import upsert
 from nenghao.platform.store.schema import device, unit
 from nenghao.platform.totals import marks
+from nenghao.platform.uplink import marks as uplink_marks
 from nenghao.security.identity import PeerIdentity
 from nenghao.standard import credit_code
 from nenghao.standard.findings import Advice, AdviceKind, Finding, quote
@@ -65,6 +66,13 @@ def actor(code: str, number: int) -> str:
     return f"{code}#{number}"
 
 
+def actor_of(identity: PeerIdentity) -> str:
+    """Whom a certificate speaks for, as the audit trail writes it: also `province:210000`."""
+    if identity.province:
+        return f"province:{identity.province}"
+    return actor(identity.credit_code, identity.device)
+
+
 def register(
     conn: Connection,
     settings: PlatformSettings,
@@ -81,9 +89,9 @@ def register(
     check_certificate(conn, identity, "enterpriseCode")
     if request.enterprise_code != identity.credit_code:
         raise IdentityRefusal([_not_the_certificates("enterpriseCode", request.enterprise_code)])
-    odd = list(_advice(request, vocabulary(conn)))
+    odd = list(oddities(request, vocabulary(conn)))
     advice.refuse_strict(odd, settings.strict)
-    unit_id, changes = _take_unit(conn, request, now)
+    unit_id, changes = take_unit(conn, request, now)
     advice.keep(conn, unit_id, odd, advice.NO_SEQUENCE, now)
     known, fresh = _take_device(conn, settings, unit_id, identity.device, now)
     if fresh:
@@ -98,6 +106,7 @@ def register(
             known.device_id,
             detail="；".join(changes),
         )
+        uplink_marks.put(conn, unit_id, [uplink_marks.Mark(uplink_marks.UNIT, 0)], now)
     return _answer(settings, known.device_id, known.upload_time)
 
 
@@ -257,7 +266,7 @@ def _not_the_certificates(path: str, received: str) -> Finding:
     return Finding(path, "与客户端数字证书所属的用能单位或端设备不符", quote(received))
 
 
-def _take_unit(
+def take_unit(
     conn: Connection, request: RegistrationRequest, now: datetime
 ) -> tuple[int, list[str]]:
     """The unit's id, made if it is new, and what the registration changed about it."""
@@ -315,7 +324,7 @@ def _take_device(
     return place, True
 
 
-def _advice(request: RegistrationRequest, words: Vocabulary) -> Iterator[Advice]:
+def oddities(request: RegistrationRequest, words: Vocabulary) -> Iterator[Advice]:
     """What is odd about a registration whose form is right."""
     code, region = request.enterprise_code, request.region
     if not credit_code.has_valid_check(code):

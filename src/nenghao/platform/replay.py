@@ -85,8 +85,9 @@ class Replay:
         peer = self._peer(receipt.device)
         # The scratch journal keeps no second copy of the body.
         intake.upload(
-            self._store, settings, peer, upload, Body.of(b""), receipt.received_at, receipt.address
-        )
+            self._store, settings, peer, upload, Body.of(b""), receipt.received_at,
+            receipt.address, force.received_at,
+        )  # fmt: skip
 
     def frames(self, stat_type: int, numbers: range) -> dict[Key, bytes]:
         """The frames of one statType that the receipts so far come to."""

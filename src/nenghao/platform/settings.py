@@ -12,12 +12,14 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from nenghao.platform.schedule import UploadWindow
+from nenghao.platform.uplink.window import Window
 from nenghao.security.passwords import ARGON2ID, Scheme
 from nenghao.settings import Setting
 from nenghao.standard import data_code
 from nenghao.standard.energy_amounts import OUTPUT_VALUE_CODE
 from nenghao.standard.findings import AdviceKind
 
+Role = Literal["province", "national"]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
 Whole = Annotated[int, Meta(ge=0)]
@@ -25,12 +27,20 @@ Seconds = Annotated[float, Meta(gt=0)]
 
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
 _INTERFACE = re.compile(r"[A-Za-z0-9._@-]{0,15}")
+_HTTPS = re.compile(r"https://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?/?")
 _KINDS = "".join(f"\n  {kind.value}  {kind.label}" for kind in AdviceKind)
 
 
 class PlatformSettings(Struct, frozen=True, kw_only=True):
     """The settings of one platform. ValueError (Chinese, naming the key) where two disagree."""
 
+    role: Annotated[
+        Role,
+        Setting(
+            "本平台的角色：province 为省级平台；national 为国家平台，另外接收各省级平台上送的\n"
+            "用能单位、基础信息和采集数据"
+        ),
+    ] = "province"
     host: Annotated[
         str, Setting("端设备访问平台用的域名或 IP 地址；写入下发的各接口地址和服务器证书")
     ] = "127.0.0.1"
@@ -238,6 +248,26 @@ class PlatformSettings(Struct, frozen=True, kw_only=True):
             "谁能改动平台目录，谁就能关掉它：它留下是谁做的，不防这台机器的管理员"
         ),
     ] = False
+    uplink_to: Annotated[
+        str,
+        Setting(
+            "国家平台的地址 https://主机:端口，空表示不上送；由 nenghao platform uplink set\n"
+            "设置，省级平台的证书在平台目录的 uplink 中"
+        ),
+    ] = ""
+    uplink_window: Annotated[
+        str, Setting("上送的时段：always 为随时，或每天的 HH:MM-HH:MM（可跨午夜）")
+    ] = "always"
+    uplink_connections: Annotated[
+        Annotated[int, Meta(ge=1, le=32)], Setting("上送同时使用的连接数")
+    ] = 4
+    uplink_base_data: Annotated[
+        Literal["automatic", "approve", "off"],
+        Setting(
+            "国家平台的基础数据有新版本时：automatic 为自动采用；approve 为等待\n"
+            "nenghao platform uplink dictionary approve；off 为不校验"
+        ),
+    ] = "automatic"
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Setting("日志级别（日志写到标准错误）")
     ] = "info"
@@ -256,6 +286,11 @@ class PlatformSettings(Struct, frozen=True, kw_only=True):
                 f"设置项 bind_interface 应为网卡名，如 wg0，收到 {self.bind_interface!r}"
             )
         _ = self.window
+        if self.uplink_to and not _HTTPS.fullmatch(self.uplink_to):
+            raise ValueError(
+                f"设置项 uplink_to 应为 https://主机:端口 或空，收到 {self.uplink_to!r}"
+            )
+        _ = self.uplink_hours
         _decimal("lng_factor", self.lng_factor)
         code = self.output_value_code
         if not (data_code.is_form(code) and code.startswith(data_code.WHOLE_PLANT_PREFIX)):
@@ -280,6 +315,14 @@ class PlatformSettings(Struct, frozen=True, kw_only=True):
             _time("upload_window_end", self.upload_window_end),
             self.upload_step_seconds,
         )
+
+    @property
+    def uplink_hours(self) -> Window:
+        """When data go up to the national platform (上送时段)."""
+        try:
+            return Window.parse(self.uplink_window)
+        except ValueError as error:
+            raise ValueError(f"设置项 uplink_window {error}") from None
 
     @property
     def electricity_equivalents(self) -> dict[int, Decimal]:

@@ -77,7 +77,7 @@ class Issued(msgspec.Struct, frozen=True):
     private_key: bytes
     """PKCS#8, not encrypted; empty when the device made its key itself."""
     credit_code: str = ""
-    """Unit of a device's certificate; "" for a server."""
+    """Unit of a device's certificate; "" for a province's and a server's."""
     name: str = ""
     """Full name of the unit, also where the subject holds only its beginning; or the host."""
     region: str = ""
@@ -250,6 +250,25 @@ class CertificateAuthority:
         return msgspec.structs.replace(
             issued, credit_code=credit_code, name=holder.name, region=region, device=device
         )
+
+    def issue_province(
+        self,
+        region: str,
+        name: str,
+        now: datetime,
+        days: int = 1095,
+        *,
+        algorithm: Algorithm = "p256",
+        key: PublicKey | None = None,
+    ) -> Issued:
+        """Issue a client certificate to the platform of province `region`, named `name`.
+
+        As `issue_device`, by the same CA; it names a province in place of a unit. Raises
+        `AuthorityError` for a region that is no province's.
+        """
+        holder = subjects.province(region, name)
+        issued = self._issue(DEVICE_CA, holder, now, days, algorithm, key)
+        return msgspec.structs.replace(issued, name=holder.name, region=region)
 
     def issue_server(self, hosts: Sequence[str], now: datetime, days: int = 825) -> Issued:
         """Issue a server certificate with a fresh key for DNS names and IP addresses `hosts`."""

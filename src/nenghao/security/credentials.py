@@ -49,6 +49,15 @@ def write_credentials(out_dir: Path, issued: Issued, unit_json: Mapping[str, obj
 
     Without a key (the device made it itself) only device.pem, ca.pem and unit.json.
     """
+    _write(out_dir, issued, "unit.json", unit_json)
+
+
+def write_province(out_dir: Path, issued: Issued, about: Mapping[str, object]) -> None:
+    """The same for the platform of a province, with province.json in place of unit.json."""
+    _write(out_dir, issued, "province.json", about)
+
+
+def _write(out_dir: Path, issued: Issued, name: str, about: Mapping[str, object]) -> None:
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     if issued.private_key:
@@ -59,8 +68,8 @@ def write_credentials(out_dir: Path, issued: Issued, unit_json: Mapping[str, obj
         write_secret(out_dir / "device.p12.password", password.encode("ascii"))
     write_public(out_dir / "device.pem", issued.chain)
     write_public(out_dir / "ca.pem", issued.root)
-    text = json.dumps(dict(unit_json), ensure_ascii=False, indent=2)
-    write_public(out_dir / "unit.json", text.encode() + b"\n")
+    text = json.dumps(dict(about), ensure_ascii=False, indent=2)
+    write_public(out_dir / name, text.encode() + b"\n")
 
 
 def write_server(out_dir: Path, issued: Issued) -> tuple[Path, Path]:

@@ -5,7 +5,9 @@ The certificate is only read here; that a trusted CA signed it was settled by th
 platform's register on every request. What our CA writes (`security.authority`):
 
 - subject organizationIdentifier (2.5.4.97) = `NTRCN-<credit code>`: the unit (用能单位);
-- URI SAN `urn:nenghao:unit:<credit code>:device:<n>`: the device (端设备) of that unit.
+- URI SAN `urn:nenghao:unit:<credit code>:device:<n>`: the device (端设备) of that unit;
+- URI SAN `urn:nenghao:province:<region>` instead, and no organizationIdentifier: the platform of
+  a province (省级平台), which a national platform lets speak for the province's units.
 
 A certificate without the URI is device 1 of its unit, since an outside CA does not know our
 numbering (docs/decisions 5). Where an outside CA writes the credit code is a rule per issuer:
@@ -30,6 +32,7 @@ IDENTIFIER_PREFIX = "NTRCN-"
 """ETSI EN 319 412-1: national trade register of China, in front of the credit code."""
 
 _URN_PREFIX = "urn:nenghao:"
+_PROVINCE_URN = re.compile(r"urn:nenghao:province:([1-9][0-9]0000)", re.ASCII)
 _UNIT_URN = re.compile(r"urn:nenghao:unit:([^:]+):device:([1-9][0-9]{0,5})", re.ASCII)
 
 
@@ -38,12 +41,12 @@ class IdentityError(Exception):
 
 
 class PeerIdentity(msgspec.Struct, frozen=True):
-    """What a device's certificate says about its holder."""
+    """What a device's certificate says about its holder, or a province's."""
 
     credit_code: str
-    """Unified social credit code (统一社会信用代码) of the unit, 18 characters."""
+    """Unified social credit code (统一社会信用代码) of the unit, 18 characters; "" of provinces."""
     device: int
-    """Number of the device within its unit, from 1."""
+    """Number of the device within its unit, from 1; 0 of a province."""
     serial: str
     """Serial number of the certificate, lower-case hex without leading zeros."""
     sha256: str = ""
@@ -53,6 +56,8 @@ class PeerIdentity(msgspec.Struct, frozen=True):
     not_before: datetime | None = None
     not_after: datetime | None = None
     """Both in China Standard Time."""
+    province: str = ""
+    """Region code (行政区划代码) of the province whose platform it is; "" of a device."""
 
     def has_expired(self, now: datetime) -> bool:
         """Whether it ended meanwhile: a connection may be older than that."""
@@ -62,6 +67,16 @@ class PeerIdentity(msgspec.Struct, frozen=True):
 def unit_urn(credit_code: str, device: int) -> str:
     """The URI SAN that names a device: `urn:nenghao:unit:<credit code>:device:<n>`."""
     return f"urn:nenghao:unit:{credit_code}:device:{device}"
+
+
+def province_urn(region: str) -> str:
+    """The URI SAN that names a province's platform: `urn:nenghao:province:<region>`."""
+    return f"urn:nenghao:province:{region}"
+
+
+def is_province(region: str) -> bool:
+    """Whether it has the form of a province's region code: two digits and four zeros."""
+    return _PROVINCE_URN.fullmatch(province_urn(region)) is not None
 
 
 def serial_text(serial: int) -> str:
@@ -86,7 +101,12 @@ def identity_of(der: bytes) -> PeerIdentity:
         ]
     except UNREADABLE as e:
         raise IdentityError("证书无法解析") from e
-    return identity_with(certificate, der, _credit_code(codes))
+    region = _province(certificate)
+    if region is None:
+        return identity_with(certificate, der, _credit_code(codes))
+    if codes:
+        raise IdentityError("证书既有省级平台名称，又有 organizationIdentifier")
+    return _identity(certificate, der, province=region)
 
 
 def identity_with(
@@ -97,15 +117,42 @@ def identity_with(
         uris = _uris(certificate)
     except UNREADABLE as e:
         raise IdentityError("证书无法解析") from e
+    device = _device(credit_code, uris)
+    return _identity(certificate, der, credit_code=credit_code, device=device, issuer=issuer)
+
+
+def _identity(
+    certificate: x509.Certificate,
+    der: bytes,
+    *,
+    credit_code: str = "",
+    device: int = 0,
+    issuer: str = "",
+    province: str = "",
+) -> PeerIdentity:
     return PeerIdentity(
         credit_code=credit_code,
-        device=_device(credit_code, uris),
+        device=device,
         serial=serial_text(certificate.serial_number),
         sha256=hashlib.sha256(der).hexdigest(),
         issuer=issuer,
         not_before=china(certificate.not_valid_before_utc),
         not_after=china(certificate.not_valid_after_utc),
+        province=province,
     )
+
+
+def _province(certificate: x509.Certificate) -> str | None:
+    """The province that a name of ours speaks of; None where none does, or it cannot be read."""
+    try:
+        uris = _uris(certificate)
+    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        return None  # whoever reads on says so
+    ours = [uri for uri in uris if uri.startswith(_URN_PREFIX)]
+    if len(ours) != 1:
+        return None
+    match = _PROVINCE_URN.fullmatch(ours[0])
+    return None if match is None else match[1]
 
 
 def _uris(certificate: x509.Certificate) -> list[str]:

@@ -25,6 +25,7 @@ REFERENCE_TABLES = {
     *("roll_up", "coefficient", "project"),
     *("enrolment", "issuer", "outside_revocation"),
     *("operator", "operator_session", "audit_link"),
+    *("uplink_lease", "province"),
 }
 
 

@@ -24,10 +24,12 @@ from sqlalchemy import (
 )
 
 from nenghao.platform.store import exchange_schema as exchange_schema
+from nenghao.platform.store import national_schema as national_schema
 from nenghao.platform.store import operators_schema as operators_schema
 from nenghao.platform.store import reports_schema as reports_schema
 from nenghao.platform.store import totals_schema as totals_schema
 from nenghao.platform.store import trust_schema as trust_schema
+from nenghao.platform.store import uplink_schema as uplink_schema
 from nenghao.platform.store.metadata import NUMBER as _Number
 from nenghao.platform.store.metadata import metadata as metadata
 

@@ -29,8 +29,9 @@ from nenghao.platform import (
 )
 from nenghao.platform.bulk import read_upload
 from nenghao.platform.home import Home
+from nenghao.platform.national import provinces
 from nenghao.platform.settings import PlatformSettings
-from nenghao.platform.web import openapi
+from nenghao.platform.web import national_api, openapi
 from nenghao.platform.web.binding import Listener
 from nenghao.platform.web.encodings import ZSTD
 from nenghao.platform.web.endpoint import MEGABYTE, Call, Interface, Platform, endpoint
@@ -63,7 +64,7 @@ def base_data(platform: Platform, call: Call) -> bytes:
     """A.2: hands out the code tables."""
     request = read(BaseDataRequest, call.body)
     with platform.store.read() as conn:
-        registry.identify(conn, call.identity, request.device_id)
+        provinces.check(conn, platform.settings, call.identity, request.device_id)
         return dictionary.encoded_answer(conn, request.type)
 
 
@@ -71,7 +72,7 @@ def versions(platform: Platform, call: Call) -> bytes:
     """A.3: tells the versions of registration and base data."""
     request = read(VersionRequest, call.body)
     with platform.store.read() as conn:
-        registry.identify(conn, call.identity, request.device_id)
+        provinces.check(conn, platform.settings, call.identity, request.device_id)
         reg_version, dic_version = registry.versions(conn)
     return write(VersionAnswer(reg_version=str(reg_version), dic_version=str(dic_version)))
 
@@ -101,12 +102,21 @@ def upload_energy(platform: Platform, call: Call) -> bytes:
         statdate_tolerance=settings.statdate_tolerance,
     )
     with platform.store.read() as conn:
-        peer = registry.identify(conn, call.identity, request.device_id, request.enterprise_code)
+        peer = provinces.speaker(
+            conn,
+            platform.settings,
+            call.identity,
+            request.device_id,
+            request.enterprise_code,
+        )
         codes = columns_of(request.data).data_code.distinct
         item_limit.check(conn, peer.unit_id, codes, settings.items_per_unit, "data")
     packed = call.raw if call.encoding == ZSTD else b""
     body = journal.Body.of(call.body, packed)
-    intake.upload(platform.store, settings, peer, request, body, call.now, call.address)
+    if call.identity.province:
+        national_api.take_batch(platform, call, peer, request, body)
+    else:
+        intake.upload(platform.store, settings, peer, request, body, call.now, call.address)
     return write(Acknowledgement())
 
 
@@ -114,7 +124,13 @@ def download_configuration(platform: Platform, call: Call) -> bytes:
     """centerInfoDownloadURL: hands back what the device uploaded last."""
     request = read(ConfigDownloadRequest, call.body)
     with platform.store.read() as conn:
-        peer = registry.identify(conn, call.identity, request.device_id, request.enterprise_code)
+        peer = provinces.speaker(
+            conn,
+            platform.settings,
+            call.identity,
+            request.device_id,
+            request.enterprise_code,
+        )
         return write(configuration.download(conn, peer))
 
 
@@ -122,7 +138,13 @@ def download_energy(platform: Platform, call: Call) -> bytes:
     """centerDataDownloadURL: hands back a page of the unit's collected data."""
     request = read(EnergyDownloadRequest, call.body)
     with platform.store.read() as conn:
-        peer = registry.identify(conn, call.identity, request.device_id, request.enterprise_code)
+        peer = provinces.speaker(
+            conn,
+            platform.settings,
+            call.identity,
+            request.device_id,
+            request.enterprise_code,
+        )
         return write(download.energy(conn, peer, request, platform.settings.download_page_size))
 
 
@@ -155,7 +177,11 @@ def device_app(platform: Platform) -> Starlette:
     """The application of the device listener."""
     routes = [
         Route(path, endpoint(platform, interface), methods=["POST"])
-        for path, interface in (*INTERFACES.items(), *EXTENSIONS.items())
+        for path, interface in (
+            *INTERFACES.items(),
+            *EXTENSIONS.items(),
+            *national_api.interfaces(platform.settings).items(),
+        )
     ]
     routes += openapi.routes(openapi.device_document())
     app = Starlette(routes=routes, exception_handlers={404: not_found, 405: not_allowed})

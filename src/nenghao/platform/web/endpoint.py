@@ -25,6 +25,7 @@ from starlette.responses import Response
 
 from nenghao.clock import china_now
 from nenghao.platform import audit, journal, outside, registry
+from nenghao.platform.national import provinces
 from nenghao.platform.registry import IdentityRefusal
 from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.store.engine import Store
@@ -109,7 +110,7 @@ class Call:
     @property
     def actor(self) -> str:
         """The certificate's device, as the audit trail writes it."""
-        return registry.actor(self.identity.credit_code, self.identity.device)
+        return registry.actor_of(self.identity)
 
 
 Service = Callable[[Platform, Call], bytes]
@@ -248,7 +249,8 @@ def _serve(
         return _refused(DatabaseFault(reference=_logged("数据库故障", path, "")))
     call = Call(identity, path, arrived.raw, now, address, arrived.encoding, arrived.raw)
     try:
-        if platform.rates.is_over(identity.credit_code, now):
+        # A province speaks for all of its units: what limits it is the size of its line.
+        if not identity.province and platform.rates.is_over(identity.credit_code, now):
             raise Busy("requests_per_minute")
         if arrived.encoding != IDENTITY:
             call = replace(call, body=arrived.unpacked(limit))
@@ -341,7 +343,10 @@ def _audit(
 
 def _keep(platform: Platform, call: Call, refusal: RequestError) -> None:
     with platform.store.read() as conn:
-        peer = registry.peer_of_certificate(conn, call.identity)
+        if call.identity.province:
+            peer = provinces.unit_named_in(conn, call.identity, call.body)
+        else:
+            peer = registry.peer_of_certificate(conn, call.identity)
     if peer is None:
         return
     journal.keep_refused(
