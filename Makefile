@@ -61,9 +61,10 @@ COMPILE = $(BIN)/uv --no-config pip compile --quiet --upgrade --universal --pyth
 	--generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command "make lock"
 DEVICE = --extra device --extra page --extra sources --extra sm
+PLATFORM = --extra platform --extra console
 lock: $(LOCK)
-	$(COMPILE) pyproject.toml --extra platform $(DEVICE) --extra dev -o requirements/dev.txt
-	$(COMPILE) pyproject.toml --extra platform $(DEVICE) -c requirements/dev.txt -o requirements/run.txt
+	$(COMPILE) pyproject.toml $(PLATFORM) $(DEVICE) --extra dev -o requirements/dev.txt
+	$(COMPILE) pyproject.toml $(PLATFORM) $(DEVICE) -c requirements/dev.txt -o requirements/run.txt
 	$(COMPILE) pyproject.toml $(DEVICE) -c requirements/dev.txt -o requirements/device.txt
 	$(COMPILE) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
 	$(COMPILE) requirements/lock.in -o requirements/lock.txt

@@ -120,7 +120,9 @@ def process(*words: str, **options: object) -> Iterator[subprocess.Popen[str]]:
 def make_home(folder: Path, platform: Path, port: int) -> DeviceHome:
     """A platform in one folder and in the other a device of the fleet's first unit."""
     unit, now = fleet(1)[0], china_now()
-    province = platforms.init(platform, {"device_port": port, "exchange_port": 0}, now)
+    province = platforms.init(
+        platform, {"device_port": port, "exchange_port": 0, "console_port": 0}, now
+    )
     issued = province.authority().issue_device(unit.credit_code, unit.name, unit.region, 1, now)
     with province.store() as store, store.write() as connection:
         certificates.register(connection, issued, now)

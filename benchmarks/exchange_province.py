@@ -76,10 +76,10 @@ class Period:
     start: datetime
 
 
-def periods_of(years: int) -> list[Period]:
-    """All days, months and years of so many years."""
+def periods_of(years: int, first: int = FIRST_YEAR) -> list[Period]:
+    """All days, months and years of so many years, from the year `first` on."""
     made = []
-    begin, end = datetime(FIRST_YEAR, 1, 1), datetime(FIRST_YEAR + years, 1, 1)
+    begin, end = datetime(first, 1, 1), datetime(first + years, 1, 1)
     for kind in (StatType.DAY, StatType.MONTH, StatType.YEAR):
         start = begin
         while start < end:
@@ -99,8 +99,8 @@ def numbers_of(shape: int, period: Period) -> list[int]:
     return made
 
 
-def fill(store: Store, units: Sequence[Unit], years: int) -> None:
-    """Write units, their information, their totals, the sums."""
+def fill(store: Store, units: Sequence[Unit], years: int, first: int = FIRST_YEAR) -> None:
+    """Write units, their information, their totals from the year `first` on, the sums."""
     store.upgrade()
     with store.write() as conn:
         dictionary.seed(conn)
@@ -110,7 +110,7 @@ def fill(store: Store, units: Sequence[Unit], years: int) -> None:
         with store.write() as conn:
             for unit in units[start : start + 200]:
                 _write_unit(conn, unit, message)
-    shapes = _frames(years)
+    shapes = _frames(years, first)
     for start in range(0, len(units), 100):
         with store.write() as conn:
             upsert(
@@ -131,9 +131,9 @@ Frames = dict[tuple[int, int], dict[int, list[list[int]]]]
 """By statType and frame, by slot: the numbers of each shape."""
 
 
-def _frames(years: int) -> Frames:
+def _frames(years: int, first: int) -> Frames:
     made: Frames = {}
-    for period in periods_of(years):
+    for period in periods_of(years, first):
         slots = made.setdefault((int(period.kind), period.frame), {})
         slots[period.slot] = [numbers_of(shape, period) for shape in range(SHAPES)]
     return made

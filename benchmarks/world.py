@@ -136,6 +136,7 @@ class Province:
             "host": HOST,
             "device_port": self.port,
             "exchange_port": 0,
+            "console_port": 0,
             "log_level": "warning",
             **values,
         }

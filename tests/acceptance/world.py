@@ -90,7 +90,7 @@ class Province:
     def init(cls, home: Path, *options: str, exchange: bool = False) -> Province:
         port = free_port()
         exchange_port = free_port() if exchange else 0
-        ports = ("--device-port", port, "--exchange-port", exchange_port)
+        ports = ("--device-port", port, "--exchange-port", exchange_port, "--console-port", 0)
         nenghao("platform", "init", "--home", home, *ports, *options)
         return cls(home, port, exchange_port)
 

@@ -329,7 +329,11 @@ def test_serve_prints_one_ready_line_per_listener_and_ends_with_0(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     device, exchange = free_port(), free_port()
-    init(tmp_path / "home", {"device_port": device, "exchange_port": exchange}, china_now())
+    init(
+        tmp_path / "home",
+        {"device_port": device, "exchange_port": exchange, "console_port": 0},
+        china_now(),
+    )
     with serve(tmp_path / "home") as process:
         assert process.stdout is not None
         assert process.stdout.readline() == f"ready device https://127.0.0.1:{device}\n"
@@ -343,7 +347,11 @@ def test_serve_prints_one_ready_line_per_listener_and_ends_with_0(
 
 
 def test_serve_opens_no_exchange_on_port_0(tmp_path: Path) -> None:
-    init(tmp_path / "home", {"device_port": free_port(), "exchange_port": 0}, china_now())
+    init(
+        tmp_path / "home",
+        {"device_port": free_port(), "exchange_port": 0, "console_port": 0},
+        china_now(),
+    )
     with serve(tmp_path / "home") as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("ready device ")
@@ -358,7 +366,11 @@ def test_serve_on_a_port_that_is_taken_ends_with_1_and_says_which(tmp_path: Path
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        init(tmp_path / "home", {"device_port": port, "exchange_port": 0}, china_now())
+        init(
+            tmp_path / "home",
+            {"device_port": port, "exchange_port": 0, "console_port": 0},
+            china_now(),
+        )
         with serve(tmp_path / "home") as process:
             out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (1, "")

@@ -33,7 +33,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A nation, a province, and OUT."""
     folder = tmp_path_factory.mktemp("uplink")
     for name, role in (("nation", "national"), ("province", "province")):
-        ports = {"device_port": free_port(), "exchange_port": 0}
+        ports = {"device_port": free_port(), "exchange_port": 0, "console_port": 0}
         homes.init(folder / name, {**ports, "role": role}, china_now())
     issue = ["ca", "issue", "--home", str(folder / "nation"), "--province", "210000"]
     assert main([*issue, "--name", "辽宁省", "--out", str(folder / "OUT")]) == 0

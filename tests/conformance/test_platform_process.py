@@ -20,7 +20,7 @@ def make(folder: Path) -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    homes.init(folder, {"device_port": port, "exchange_port": 0}, NOW)
+    homes.init(folder, {"device_port": port, "exchange_port": 0, "console_port": 0}, NOW)
     return port
 
 

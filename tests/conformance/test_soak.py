@@ -27,7 +27,9 @@ def make(root: Path) -> list[SimulatedDevice]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    home = homes.init(root / "platform", {"device_port": port, "exchange_port": 0}, NOW)
+    home = homes.init(
+        root / "platform", {"device_port": port, "exchange_port": 0, "console_port": 0}, NOW
+    )
     devices = []
     with home.store() as store:
         for unit in fleet(UNITS):

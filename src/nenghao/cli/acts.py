@@ -27,6 +27,7 @@ COMMANDS: Final[Mapping[str, Act]] = {
     "platform init": Act.RUN_PLATFORM,
     "platform serve": Act.RUN_PLATFORM,
     "platform gateway": Act.RUN_PLATFORM,
+    "platform console": Act.RUN_PLATFORM,
     "platform base-data export": Act.BASE_DATA_READ,
     "platform base-data import": Act.BASE_DATA_EDIT,
     "platform schedule list": Act.SCHEDULE_READ,
@@ -92,7 +93,9 @@ COMMANDS: Final[Mapping[str, Act]] = {
 }
 """Every command that opens a platform's folder. What does not stand here nobody may."""
 
-UNATTENDED: Final = frozenset({"platform init", "platform serve", "platform user login"})
+UNATTENDED: Final = frozenset(
+    {"platform init", "platform serve", "platform console", "platform user login"}
+)
 """Commands without a login: before there is one, or when the machine starts."""
 
 

@@ -25,8 +25,7 @@ from nenghao.cli.ca_home import (
     check_unit,
     key_of_csr,
     opened_ca,
-    region_name_of,
-    warn_of_code,
+    told,
 )
 from nenghao.cli.platform_home import (
     CodeOption,
@@ -36,8 +35,9 @@ from nenghao.cli.platform_home import (
     opened_store,
 )
 from nenghao.clock import china_now
-from nenghao.platform import audit, certificates, registry, sm2_home
+from nenghao.platform import certificates, issuing
 from nenghao.platform.dictionary import vocabulary
+from nenghao.platform.issuing import Wanted
 from nenghao.security.credentials import write_credentials
 
 app = typer.Typer(help="数字证书：签发、注册码、续期、吊销、列出", no_args_is_help=True)
@@ -88,26 +88,17 @@ def issue(
     with failures():
         platform = opened_ca(home, passphrase_file)
         key = key_of_csr(csr)
-        if algorithm == "sm2":
-            if key is not None:
-                raise output.Misuse("--csr：SM2 证书不支持证书签名请求")
-            authority = sm2_home.authority(platform, now)
-            issued = authority.issue_device(code, name, region, device, now, days)
-        else:
-            issued = platform.authority().issue_device(
-                code, name, region, device, now, days, algorithm=algorithm, key=key
-            )
-        out.mkdir(parents=True, exist_ok=True)
+        if algorithm == "sm2" and key is not None:
+            raise output.Misuse("--csr：SM2 证书不支持证书签名请求")
         with platform.store() as store, store.write() as conn:
-            found = region_name_of(vocabulary(conn), region, region_name)
-            certificates.register(conn, issued, now)
-            subject = registry.actor(code, device)
-            audit.record(
-                conn, now, audit.OPERATOR, "", "ca.issue", subject, detail=f"序列号 {issued.serial}"
+            wanted = told(vocabulary(conn), Wanted(code, device, name, region, region_name))
+            issued = issuing.issue(
+                conn, platform, wanted, now, days=days, algorithm=algorithm, key=key
             )
+            out.mkdir(parents=True, exist_ok=True)
         about = {"code": code, "name": issued.name, "region": region}
+        found = wanted.region_name
         write_credentials(out, issued, {**about, "regionName": found, "device": device})
-    warn_of_code(code)
     output.say(f"证书已签发：{code} 端设备 {device}，有效至 {issued.not_after}，写入 {out}")
 
 

@@ -17,12 +17,13 @@ import typer
 
 from nenghao.cli import output
 from nenghao.cli.platform_home import opened
+from nenghao.platform import issuing
 from nenghao.platform.dictionary import Vocabulary
 from nenghao.platform.home import Home, read_passphrase
+from nenghao.platform.issuing import Wanted
 from nenghao.security.leaves import PublicKey
 from nenghao.security.requests import key_of_request
 from nenghao.standard import credit_code
-from nenghao.standard.regions import COUNTY
 
 PassphraseOption = Annotated[
     Path | None,
@@ -96,25 +97,16 @@ def check_code(code: str) -> None:
         raise output.Misuse(f"--code：{wrong}")
 
 
-def warn_of_code(code: str) -> None:
-    """A wrong check character is no reason to refuse."""
-    if not credit_code.has_valid_check(code):
-        output.warn(f"统一社会信用代码 {code} 的校验位不符，请核对")
-
-
-def region_name_of(words: Vocabulary, region: str, given: str) -> str:
-    """The region's name for the registration; its code where nobody knows one."""
-    known = words.regions.get(region)
-    if known is None:
-        output.warn(f"行政区划代码 {region} 不在基础数据中，请核对")
-        if not given:
-            output.warn(
-                f"不知其名称，unit.json 的 regionName 暂写 {region}；可用 --region-name 给出"
-            )
-        return given or region
-    if known.type != COUNTY:
-        output.warn(f"行政区划代码 {region}（{known.name}）未具体到县级，请核对")
-    return given or known.name
+def told(words: Vocabulary, wanted: Wanted) -> Wanted:
+    """With its region's name; what is odd is warned of, and no reason to refuse."""
+    given = wanted.region_name
+    wanted, odd = issuing.completed(words, wanted)
+    for line in odd:
+        output.warn(line)
+    if wanted.region not in words.regions and not given:
+        region = wanted.region
+        output.warn(f"不知其名称，unit.json 的 regionName 暂写 {region}；可用 --region-name 给出")
+    return wanted
 
 
 def key_of_csr(file: Path | None) -> PublicKey | None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from sqlalchemy import Connection, RowMapping
 
 from nenghao.cli import output
 from nenghao.cli.ca_home import (
@@ -23,15 +21,15 @@ from nenghao.cli.ca_home import (
     check_unit,
     key_of_csr,
     opened_ca,
-    region_name_of,
-    warn_of_code,
+    told,
 )
 from nenghao.cli.platform_home import HomeOption, JsonOption, failures, opened, opened_store
 from nenghao.clock import china_now
-from nenghao.platform import audit, certificates, enrolment, outside, registry, trust_files
+from nenghao.platform import enrolment, enrolment_list, issuing, registry
 from nenghao.platform.dictionary import vocabulary
 from nenghao.platform.home import Home
-from nenghao.security.authority import AuthorityError
+from nenghao.platform.issuing import Wanted
+from nenghao.security.authority import AuthorityError, Issued
 from nenghao.security.credentials import write_credentials
 
 SerialOption = Annotated[
@@ -48,7 +46,8 @@ def code(
     region_name: RegionNameOption = "",
     days: DaysOption = 1095,
     hours: Annotated[
-        int, typer.Option("--hours", help="注册码的有效小时数", min=1, max=720)
+        int,
+        typer.Option("--hours", help="注册码的有效小时数", min=1, max=enrolment_list.MOST_HOURS),
     ] = enrolment.DEFAULT_HOURS,
     as_json: JsonOption = False,
 ) -> None:
@@ -58,15 +57,10 @@ def code(
     with failures():
         platform = opened(home)
         with platform.store() as store, store.write() as conn:
-            who = {
-                "credit_code": code,
-                "device_number": device,
-                "name": name.strip(),
-                "region": region,
-                "region_name": region_name_of(vocabulary(conn), region, region_name),
-            }
-            made = enrolment.create(conn, platform.authority(), who, now, hours=hours, days=days)
-    warn_of_code(code)
+            wanted = told(vocabulary(conn), Wanted(code, device, name, region, region_name))
+            (made,) = enrolment_list.make(
+                conn, platform.authority(), [wanted], now, hours=hours, days=days
+            )
     settings = platform.settings
     if settings.enrol_port == 0:
         output.warn("设置项 enrol_port 为 0：平台没有开放领取证书的端口，请设置并重启平台")
@@ -132,40 +126,20 @@ def renew(
         platform = opened_ca(home, passphrase_file)
         key = key_of_csr(csr)
         with platform.store() as store, store.write() as conn:
-            old = _old(conn, code, device, serial, now)
-            issued = platform.authority().issue_device(
-                old["credit_code"], old["name"], old["region"], old["device_number"], now, days,
-                key=key,
-            )  # fmt: skip
-            certificates.register(conn, issued, now)
-            found = region_name_of(vocabulary(conn), old["region"], "")
-            who = registry.actor(issued.credit_code, issued.device)
-            detail = f"序列号 {old['serial']} 续为 {issued.serial}"
-            audit.record(conn, now, audit.OPERATOR, "", "ca.renew", who, detail=detail)
+            old = issuing.renewable(conn, serial=serial, code=code, device=device)
+            issued = issuing.renew(conn, platform, old, now, days=days, key=key)
+            wanted = told(vocabulary(conn), _held(issued))
+        who = registry.actor(issued.credit_code, issued.device)
         about = {"code": issued.credit_code, "name": issued.name, "region": issued.region}
-        write_credentials(out, issued, {**about, "regionName": found, "device": issued.device})
+        write_credentials(
+            out, issued, {**about, "regionName": wanted.region_name, "device": issued.device}
+        )
     output.say(f"证书已续期：{who}，有效至 {issued.not_after}，写入 {out}")
 
 
-def _old(conn: Connection, code: str, device: int, serial: str, now: datetime) -> RowMapping:
-    """The registered certificate that is renewed; it may have ended, but not been revoked."""
-    if serial:
-        found = certificates.find(conn, serial)
-    else:
-        rows = [
-            row for row in certificates.listing(conn, code)
-            if row["device_number"] == device and row["revoked_at"] is None
-        ]  # fmt: skip
-        found = certificates.find(conn, rows[-1]["serial"]) if rows else None
-    if found is not None and found["purpose"] == certificates.PROVINCE:
-        raise output.Failure("省级平台的证书请用 nenghao ca issue --province 重新签发")
-    if found is None:
-        raise output.Failure("登记中没有这台端设备的证书，请用 nenghao ca issue 签发")
-    if found["revoked_at"] is not None:
-        raise output.Failure(f"证书已于 {found['revoked_at']} 吊销，请用 nenghao ca issue 签发")
-    if certificates.of_sm2(found):
-        raise output.Failure("国密证书不能续期，请用 nenghao ca issue --algorithm sm2 重新签发")
-    return found
+def _held(issued: Issued) -> Wanted:
+    """Whom a certificate is for."""
+    return Wanted(issued.credit_code, issued.device, issued.name, issued.region)
 
 
 def revoke(
@@ -186,53 +160,30 @@ def revoke(
     with failures():
         platform = opened(home)
         with platform.store() as store, store.write() as conn:
-            gone = certificates.revoke(conn, now, serial=serial, credit_code=code)
-            known = (
-                certificates.find(conn, serial) is not None
-                if serial
-                else bool(certificates.listing(conn, code))
-            )
-            issuers = 0
-            if code:
-                issuers = outside.revoke_unit(conn, code, now)
-                enrolment.cancel(conn, code, None, now)
-            elif not known:
-                issuers = outside.revoke_serial(conn, serial, now)
-            if not known and not issuers:
-                raise output.Failure(f"登记中没有这样的证书：{code or serial}")
-            others = _others(conn, gone, now)
-            audit.record(
-                conn, now, audit.OPERATOR, "", "ca.revoke", code or serial,
-                detail="；".join(filter(None, [*(row["serial"] for row in gone), reason])),
-            )  # fmt: skip
+            done = issuing.revoke(conn, now, serial=serial, code=code, reason=reason)
         # The register is what counts, and is written; the list follows where the CA can sign.
         published = _published(platform, passphrase_file)
     if as_json:
-        output.emit_json({"revoked": [row["serial"] for row in gone], "published": published})
+        output.emit_json({"revoked": [row["serial"] for row in done.gone], "published": published})
         return
-    for row in gone:
+    for row in done.gone:
         output.say(f"已吊销 {row['credit_code']} 端设备 {row['device_number']} {row['serial']}")
-    if not gone:
-        output.say("没有仍有效的本机构证书需要吊销" if known else "已拒绝外部签发机构的证书")
-    if serial and others:
-        output.warn(f"该端设备另有 {others} 份有效证书；密钥若已泄露，请用 --code 全部吊销")
-
-
-def _others(conn: Connection, gone: list[RowMapping], now: datetime) -> int:
-    return sum(
-        len(certificates.live(conn, row["credit_code"], row["device_number"], now)) for row in gone
-    )
+    if not done.gone:
+        output.say("没有仍有效的本机构证书需要吊销" if done.known else "已拒绝外部签发机构的证书")
+    if serial and done.others:
+        output.warn(f"该端设备另有 {done.others} 份有效证书；密钥若已泄露，请用 --code 全部吊销")
 
 
 def _published(platform: Home, passphrase_file: Path | None) -> bool:
     try:
         opened_home = opened_ca(platform.path, passphrase_file)
-        with opened_home.store() as store, store.read() as conn:
-            trust_files.publish(conn, opened_home.authority(), china_now())
+        with opened_home.store() as store:
+            why = issuing.published(opened_home, store, china_now())
     except AuthorityError as error:
-        output.warn(f"{error}；吊销已生效，但吊销列表未更新，请运行 nenghao ca crl")
-        return False
-    return True
+        why = str(error)
+    if why:
+        output.warn(f"{why}；吊销已生效，但吊销列表未更新，请运行 nenghao ca crl")
+    return not why
 
 
 def _one_of(code: str, serial: str) -> str:

@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from nenghao.cli import demo_nation, output
+from nenghao.cli import demo_console, demo_nation, output
 from nenghao.cli.platform_home import failures
 from nenghao.clock import china_now
 from nenghao.conformance.fleet import FleetUnit, fleet
@@ -50,6 +50,7 @@ app = typer.Typer(help="演示：一个平台和若干模拟用能单位", add_c
 
 AT_ONCE = 4
 """Devices that talk to the platform at the same time while the past is filled in."""
+CONSOLE_PORT = 8443
 FEED_SECONDS = 20.0
 """How often the simulated meters look whether a tick has come."""
 METERED = 2
@@ -75,6 +76,10 @@ class Plan(NamedTuple):
     @property
     def log(self) -> Path:
         return self.home / "platform.log"
+
+    @property
+    def console_login(self) -> Path:
+        return self.home / "console-login.json"
 
     @property
     def nation(self) -> Path:
@@ -153,6 +158,7 @@ class _Demo:
                 await self._show_arrived(devices)
                 await self._show_received()
                 self._show_addresses(url)
+                await self._show_console()
                 if wait:
                     await self._keep_going(devices, platform)
 
@@ -258,6 +264,20 @@ class _Demo:
         output.say(f"  {program} platform uplink status --home {self.plan.platform}")
         output.say(f"  {program} device status --home {home}/devices/01")
 
+    async def _show_console(self) -> None:
+        settings = platform_homes.open_home(self.plan.platform, os.environ).settings
+        if not settings.console_port:
+            return
+        login = await asyncio.to_thread(
+            demo_console.prepare, self.plan.platform, self.plan.console_login
+        )
+        url = f"https://{settings.host}:{settings.console_port}"
+        if not await demo_console.until_reached(settings.host, settings.console_port):
+            output.warn(f"管理控制台 {url} 没有应答，见 {self.plan.log}")
+            return
+        output.say(f"管理控制台  {url}（证书由 {self.plan.platform}/ca/root.pem 签发）")
+        output.say(f"  用户名 {login.name}  口令 {login.password}")
+
     # --- the present ------------------------------------------------------------------------------
 
     async def _keep_going(
@@ -345,8 +365,13 @@ def _prepare_platform(plan: Plan) -> str:
     """The platform's folder, made if it is not there; its address."""
     if not platform_homes.settings_file(plan.platform).exists():
         output.say(f"建立平台目录 {plan.platform} …")
-        ports = {"device_port": _free_port(plan.port), "exchange_port": 0}
-        platform_homes.init(plan.platform, ports, china_now())
+        values: dict[str, Any] = {
+            "device_port": _free_port(plan.port),
+            "exchange_port": 0,
+            "console_port": _free_port(CONSOLE_PORT),
+            **demo_console.SETTINGS,
+        }
+        platform_homes.init(plan.platform, values, china_now())
     settings = platform_homes.open_home(plan.platform, os.environ, output.warn).settings
     return f"https://{settings.host}:{settings.device_port}"
 

@@ -52,7 +52,12 @@ class Received:
 def prepare(path: Path, province: Path, free_port: Callable[[int], int], wanted: int) -> str:
     """The nation's folder above the province's, made if it is not there; its address."""
     if not platform_homes.settings_file(path).exists():
-        values = {"role": "national", "device_port": free_port(wanted), "exchange_port": 0}
+        values = {
+            "role": "national",
+            "device_port": free_port(wanted),
+            "exchange_port": 0,
+            "console_port": 0,
+        }
         platform_homes.init(path, values, china_now())
     nation = platform_homes.open_home(path, os.environ)
     url = f"https://{nation.settings.host}:{nation.settings.device_port}"

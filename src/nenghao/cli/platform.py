@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from nenghao.cli import (
     output,
     platform_audit,
     platform_coefficients,
+    platform_console,
     platform_data,
     platform_journal,
     platform_projects,
@@ -32,8 +33,8 @@ from nenghao.cli import (
 )
 from nenghao.cli.platform_home import HomeOption, failures, opened
 from nenghao.clock import china_now
+from nenghao.platform import children, console_child, registry, sm2_home, trust_files, upkeep
 from nenghao.platform import home as homes
-from nenghao.platform import registry, sm2_home, trust_files, upkeep
 from nenghao.platform.home import Home
 from nenghao.platform.settings import Role
 from nenghao.platform.totals import options
@@ -74,7 +75,8 @@ def init(
         typer.Option(min=0, max=65535, help="其他应用平台接口的端口，默认 9001；0 表示不开放"),
     ] = None,
     console_port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="管理控制台的端口，默认 8443")
+        int | None,
+        typer.Option(min=0, max=65535, help="管理控制台的端口，默认 8443；0 表示不开放"),
     ] = None,
     enrol_port: Annotated[
         int | None,
@@ -133,9 +135,8 @@ def _serve(home: Home) -> None:
             home.store() as store,
             settling(store, china_now),
             upkeep.running(home, store, china_now),
-            uplink_child.running(home.path, store, china_now)
-            if home.settings.role == "province"
-            else nullcontext(),
+            children.running(home.path, uplink_child.kind(store, china_now)),
+            children.running(home.path, console_child.kind(home.path)),
         ):
             platform = Platform(store, home.settings, china_now, home.authority)
             yield [
@@ -144,7 +145,7 @@ def _serve(home: Home) -> None:
                 *gateway.listeners(home, platform),
                 *exchange_api.listeners(home, platform),
                 *enrol_api.listeners(home, platform),
-                *health_api.listeners(home.settings, store),
+                *health_api.listeners(home.settings, store, china_now),
             ]
 
     settings = home.settings
@@ -189,6 +190,7 @@ def prepare_gateway(home: HomeOption) -> None:
     output.say(f"网关的文件已写入 {folder}；nginx 配置见 deploy/nginx")
 
 
+app.command("console")(platform_console.console)
 app.add_typer(platform_data.base_data, name="base-data")
 app.add_typer(platform_data.schedule, name="schedule")
 app.add_typer(platform_reports.reports, name="reports")

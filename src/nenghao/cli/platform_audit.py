@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,22 +13,11 @@ from nenghao.cli import output
 from nenghao.cli.platform_home import HomeOption, JsonOption, LimitOption, opened_store
 from nenghao.clock import china_now
 from nenghao.platform import audit as trail
-from nenghao.platform import audit_chain, table_file
+from nenghao.platform import audit_chain, audit_export
 from nenghao.platform.audit import Filter
+from nenghao.platform.audit_export import COLUMNS, EVERYTHING, JSON_LINES, SUFFIXES
 
 audit = typer.Typer(help="审计记录：列出、核对、导出", no_args_is_help=True)
-
-COLUMNS = {
-    "sequence": "编号",
-    "at": "时间",
-    "actor": "主体",
-    "address": "地址",
-    "action": "操作",
-    "subject": "对象",
-    "result": "结果",
-    "detail": "说明",
-}
-JSON_LINES = ".jsonl"
 
 
 @audit.command("list")
@@ -106,41 +95,11 @@ def export(
     ],
 ) -> None:
     """导出全部审计记录；导出本身也记入审计。"""
-    suffix = file.suffix.lower()
-    if suffix not in (JSON_LINES, table_file.CSV, table_file.EXCEL):
+    if file.suffix.lower() not in SUFFIXES:
         raise output.Misuse(f"文件应为 {JSON_LINES}、.csv 或 .xlsx，收到 {file.name}")
-    with opened_store(home) as store:
-        with store.read() as conn:
-            if suffix == JSON_LINES:
-                count = _write_lines(file, audit_chain.exported(conn))
-            else:
-                rows = [
-                    {key: str(value) for key, value in one.items()}
-                    for one in audit_chain.exported(conn)
-                ]
-                count = len(rows)
-                header = [*COLUMNS, "digest"]
-                file.write_bytes(table_file.written(suffix, header, rows, "审计记录"))
-        with store.write() as conn:
-            trail.record(
-                conn,
-                china_now(),
-                trail.OPERATOR,
-                "",
-                "audit.export",
-                file.name,
-                detail=f"{count} 条",
-            )
+    with opened_store(home) as store, file.open("wb") as out:
+        count = audit_export.export(store, file.name, out, EVERYTHING, china_now())
     output.say(f"{count} 条审计记录写入 {file}")
-
-
-def _write_lines(file: Path, records: Any) -> int:
-    count = 0
-    with file.open("w", encoding="utf-8") as stream:
-        for record in records:
-            stream.write(json.dumps(record, ensure_ascii=False) + "\n")
-            count += 1
-    return count
 
 
 def _verified_file(file: Path, noted: tuple[int, str] | None) -> audit_chain.Checked:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
-from nenghao import settings as settings_files
 from nenghao.cli import output
 from nenghao.cli.platform_coefficients import date_of
 from nenghao.cli.platform_home import HomeOption, JsonOption, failures, opened, opened_store
 from nenghao.clock import china_now
-from nenghao.platform import dictionary, dictionary_csv, registry
-from nenghao.platform.settings import PlatformSettings
+from nenghao.platform import dictionary, dictionary_csv, registry, schedule_changes
+from nenghao.platform.schedule_changes import ScheduleError
 
 base_data = typer.Typer(help="基础数据：导出、导入代码表", no_args_is_help=True)
 schedule = typer.Typer(help="上报时间点：查看、重新编排", no_args_is_help=True)
@@ -106,17 +104,10 @@ def replan(
     changes = {key: value for key, value in given.items() if value is not None}
     with failures():
         opened_home = opened(home)
-        settings = _changed(opened_home.settings, changes)
-        for key, value in changes.items():
-            settings_files.set_value(opened_home.settings_file, key, value, PlatformSettings)
-        with opened_home.store() as store, store.write() as conn:
-            count = registry.replan(conn, settings, china_now())
-            version = registry.versions(conn)[0]
-    output.say(f"已重新编排 {count} 台端设备的上报时间点；regVersion 升为 {version}")
-
-
-def _changed(settings: PlatformSettings, changes: dict[str, str | int]) -> PlatformSettings:
-    try:
-        return msgspec.structs.replace(settings, **changes)
-    except ValueError as error:
-        raise output.Misuse(str(error)) from error
+        try:
+            schedule_changes.changed_settings(opened_home.settings, changes)
+        except ScheduleError as error:
+            raise output.Misuse(str(error)) from error
+        with opened_home.store() as store:
+            done = schedule_changes.reissue(opened_home, store, changes, china_now())
+    output.say(f"已重新编排 {done.devices} 台端设备的上报时间点；regVersion 升为 {done.version}")

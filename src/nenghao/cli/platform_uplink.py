@@ -14,15 +14,15 @@ from typing import Annotated, Any
 import structlog
 import typer
 
-from nenghao import settings as settings_files
 from nenghao.cli import output, platform_uplink_verify
 from nenghao.cli.platform_home import CodeOption, HomeOption, JsonOption, failures, opened
 from nenghao.clock import china_now
+from nenghao.platform import settings_admin
 from nenghao.platform.home import Home
 from nenghao.platform.national import base_data
 from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.store.engine import Store
-from nenghao.platform.uplink import credentials, lease, marks, status
+from nenghao.platform.uplink import credentials, lease, operation, status
 from nenghao.platform.uplink.credentials import Credentials
 from nenghao.platform.uplink.line import HttpsLine, open_line
 from nenghao.platform.uplink.pace import Pace
@@ -72,8 +72,9 @@ def set_up(
             told = credentials.take_over(folder, here.path)
         elif not off:
             told = credentials.of_home(here.path)
-        for key in sorted(values, reverse=True):  # the address last: it is what begins
-            settings_files.set_value(here.settings_file, key, values[key], PlatformSettings)
+        with here.store() as store:  # in the order given, the address last: it is what begins
+            ordered = {key: values[key] for key in sorted(values, reverse=True)}
+            settings_admin.change(store, here.path, ordered, china_now())
     if off:
         output.say("已停止上送")
         return
@@ -125,8 +126,8 @@ def show_status(home: HomeOption, as_json: JsonOption = False) -> None:
 @uplink.command()
 def retry(home: HomeOption, code: CodeOption = "") -> None:
     """把被拒绝的条目重新列入上送（每天也会自动重试一次）。"""
-    with failures(), opened(home).store() as store, store.write() as conn:
-        count = marks.retry(conn, china_now(), code)
+    with failures(), opened(home).store() as store:
+        count = operation.retry(store, china_now(), code)
     output.say(f"{count} 条重新列入上送")
 
 

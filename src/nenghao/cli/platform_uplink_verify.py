@@ -13,9 +13,9 @@ from nenghao.cli import output
 from nenghao.cli.platform_home import HomeOption, JsonOption, failures, opened
 from nenghao.clock import china_now
 from nenghao.platform.home import Home
-from nenghao.platform.national import base_data, verify
-from nenghao.platform.uplink import credentials, line
-from nenghao.platform.uplink.line import HttpsLine, NotSent, RefusedUp, TooLarge
+from nenghao.platform.store.engine import Store
+from nenghao.platform.uplink import operation
+from nenghao.platform.uplink.operation import UplinkError
 
 DayOption = Annotated[str, typer.Option(metavar="YYYY-MM-DD")]
 
@@ -32,8 +32,8 @@ def verify_days(
     begin, end = _day("--from", first), _day("--to", last)
     if begin > end:
         raise output.Misuse("--from 应不晚于 --to")
-    with _line(home) as (platform, told, way), platform.store() as store:
-        found = verify.verify(store, way, told.device_id, begin, end, china_now())
+    with _uplink(home) as (platform, store):
+        found = operation.compare(store, platform, begin, end, china_now())
     rows = [
         {
             "code": one.code,
@@ -62,8 +62,8 @@ def verify_days(
 @dictionary.command()
 def approve(home: HomeOption) -> None:
     """采用国家平台现有的基础数据，并以新的 dicVersion 下发给端设备。"""
-    with _line(home) as (platform, told, way), platform.store() as store:
-        changed = base_data.approve(store, way, told.device_id, china_now())
+    with _uplink(home) as (platform, store):
+        changed = operation.approve(store, platform, china_now())
     if changed is None:
         output.say("已是国家平台的现有版本")
     elif not changed:
@@ -79,20 +79,15 @@ def add_to(app: typer.Typer) -> None:
 
 
 @contextmanager
-def _line(home: HomeOption) -> Iterator[tuple[Home, credentials.Credentials, HttpsLine]]:
-    """The platform, who it is to the nation, and the line; what they raise said in Chinese."""
+def _uplink(home: HomeOption) -> Iterator[tuple[Home, Store]]:
+    """The platform and its store; why something could not be done said in Chinese."""
     with failures():
         platform = opened(home)
-        if not platform.settings.uplink_to:
-            raise output.Failure("没有设置上送，请先运行 nenghao platform uplink set")
         try:
-            told = credentials.of_home(platform.path)
-            with line.open_line(platform.path, platform.settings.uplink_to, 1) as way:
-                yield platform, told, way
-        except (credentials.CredentialsError, NotSent, RefusedUp) as error:
+            with platform.store() as store:
+                yield platform, store
+        except UplinkError as error:
             raise output.Failure(str(error)) from error
-        except TooLarge:
-            raise output.Failure("国家平台答 HTTP 413：请求体过大") from None
 
 
 def _day(option: str, text: str) -> date:

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, RowMapping, insert, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, or_, select
 
 from nenghao.platform import audit_chain
 from nenghao.platform.store.engine import at_end
@@ -39,6 +39,10 @@ class Filter(NamedTuple):
     since: datetime | None = None
     until: datetime | None = None
     """Exclusive."""
+    who: str = ""
+    """A part of the actor or of the address."""
+    what: str = ""
+    """A part of the subject or of the detail."""
 
 
 @contextmanager
@@ -53,6 +57,12 @@ def acting(actor: str, address: str) -> Iterator[None]:
         yield
     finally:
         _acting.reset(before)
+
+
+def actor() -> str:
+    """Who acts at present: whoever `acting` names, else `OPERATOR`."""
+    known = _acting.get()
+    return OPERATOR if known is None else known[0]
 
 
 def record(
@@ -109,19 +119,36 @@ def listing(
         .join(audit_link, audit_link.c.audit_id == c.id)
         .order_by(audit_link.c.sequence.desc())
         .limit(limit)
+        .where(*conditions(wanted))
     )
-    if wanted.actor:
-        query = query.where(c.actor == wanted.actor)
-    if wanted.action.endswith("."):
-        query = query.where(c.action.startswith(wanted.action, autoescape=True))
-    elif wanted.action:
-        query = query.where(c.action == wanted.action)
-    if wanted.result:
-        query = query.where(c.result == wanted.result)
-    if wanted.since is not None:
-        query = query.where(c.at >= wanted.since)
-    if wanted.until is not None:
-        query = query.where(c.at < wanted.until)
     if before is not None:
         query = query.where(audit_link.c.sequence < before)
     return conn.execute(query).mappings().all()
+
+
+def counted(conn: Connection, wanted: Filter, most: int) -> int:
+    """How many records are asked for; `most` where there are more."""
+    some = select(audit.c.id).where(*conditions(wanted)).limit(most).subquery()
+    return int(conn.execute(select(func.count()).select_from(some)).scalar_one())
+
+
+def conditions(wanted: Filter) -> list[ColumnElement[bool]]:
+    """What is asked for, as conditions on the table."""
+    c = audit.c
+    made: list[ColumnElement[bool]] = []
+    if wanted.actor:
+        made.append(c.actor == wanted.actor)
+    if wanted.action.endswith("."):
+        made.append(c.action.startswith(wanted.action, autoescape=True))
+    elif wanted.action:
+        made.append(c.action == wanted.action)
+    if wanted.result:
+        made.append(c.result == wanted.result)
+    if wanted.since is not None:
+        made.append(c.at >= wanted.since)
+    if wanted.until is not None:
+        made.append(c.at < wanted.until)
+    for text, columns in ((wanted.who, (c.actor, c.address)), (wanted.what, (c.subject, c.detail))):
+        if text:
+            made.append(or_(*(column.contains(text, autoescape=True) for column in columns)))
+    return made

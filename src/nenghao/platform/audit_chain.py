@@ -13,13 +13,13 @@ each other (a device's registration, a partner's call).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.hashes import SM3, Hash
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from nenghao.platform.chain import BEGINNING, canonical
 from nenghao.platform.store.engine import upsert
@@ -130,10 +130,24 @@ def link(conn: Connection, ids: Sequence[int]) -> None:
     )
 
 
-def verify(conn: Connection, noted: tuple[int, str] | None = None) -> Checked:
+def last(conn: Connection) -> int:
+    """The number of the last link, as its head says; 0 where that is not there."""
+    query = select(platform_state.c.value).where(platform_state.c.name == HEAD)
+    try:
+        return _read(str(conn.execute(query).scalar_one_or_none()))[0]
+    except ValueError:
+        return 0
+
+
+def verify(
+    conn: Connection,
+    noted: tuple[int, str] | None = None,
+    on_progress: Callable[[int], None] = lambda records: None,
+) -> Checked:
     """Walk the whole chain within one snapshot.
 
     `noted`: number and digest that an earlier walk ended with, which must still stand there.
+    `on_progress` is told now and then how many records were looked at; what it raises ends this.
     """
     checked = Checked()
     previous = BEGINNING
@@ -152,6 +166,8 @@ def verify(conn: Connection, noted: tuple[int, str] | None = None) -> Checked:
             seen = previous.hex()
         checked.records += 1
         checked.sequence, checked.digest = row.sequence, previous.hex()
+        if checked.records % _PAGE == 0:
+            on_progress(checked.records)
     _check_head(conn, checked, previous)
     _check_unlinked(conn, checked)
     if noted is not None and noted[0] and seen != noted[1]:
@@ -159,13 +175,14 @@ def verify(conn: Connection, noted: tuple[int, str] | None = None) -> Checked:
     return checked
 
 
-def exported(conn: Connection) -> Iterator[dict[str, Any]]:
+def exported(conn: Connection, *wanted: ColumnElement[bool]) -> Iterator[dict[str, Any]]:
     """Every record in the order of the chain, with its number and digest (hex).
 
     Enough to verify the export by itself: the digest is over the other fields, `form` and the
-    digest of the line before (docs/operators).
+    digest of the line before (docs/operators). With conditions only those that meet them, which
+    can be read but not verified.
     """
-    for row in _linked(conn):
+    for row in _linked(conn, *wanted):
         if row.id is not None:
             yield {"sequence": row.sequence, **plain(row), "digest": bytes(row.digest).hex()}
 
@@ -196,11 +213,12 @@ def verify_exported(lines: Iterable[str], noted: tuple[int, str] | None = None) 
     return checked
 
 
-def _linked(conn: Connection) -> Iterator[Row[Any]]:
+def _linked(conn: Connection, *wanted: ColumnElement[bool]) -> Iterator[Row[Any]]:
     """Links with their records, in order, a page at a time: a log may outgrow the memory."""
     query = (
         select(audit_link.c.sequence, audit_link.c.digest, *audit.c)
         .outerjoin(audit, audit.c.id == audit_link.c.audit_id)
+        .where(*wanted)
         .order_by(audit_link.c.sequence)
         .limit(_PAGE)
     )

@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from nenghao.platform import audit
+from nenghao.platform import audit, coefficients_history
 from nenghao.platform.store.engine import upsert
 from nenghao.platform.store.reports_schema import coefficient
 from nenghao.platform.store.schema import dictionary_row
@@ -81,7 +81,32 @@ def set_(
     Without `dwzbxs` and `bounds` those that held before go on, the bounds if they hold `zbckz`.
     Needs a write transaction. Raises CoefficientError for a type that base data do not know.
     """
-    before = table(conn).of(kind, valid_from)
+    change = propose(
+        table(conn),
+        kind,
+        zbckz,
+        valid_from=valid_from,
+        dwzbxs=dwzbxs,
+        bounds=bounds,
+        source=source,
+    )
+    if change is not None:
+        apply(conn, change, now, actor)
+    return change
+
+
+def propose(
+    known: Coefficients,
+    kind: Kind,
+    zbckz: Decimal,
+    *,
+    valid_from: date,
+    dwzbxs: Decimal | None = None,
+    bounds: tuple[Decimal, Decimal] | None = None,
+    source: str = "",
+) -> Change | None:
+    """What `set_` would do where `known` holds; None: it holds already. CoefficientError."""
+    before = known.of(kind, valid_from)
     if before is None:
         raise CoefficientError(
             f"基础数据中没有分类 {kind.energy_class}、编码 {kind.code} 的带折标系数的能源品种"
@@ -100,10 +125,20 @@ def set_(
     _check(after)
     if _same(before, after) and source in ("", before.source):
         return None
-    _write(conn, [after], now)
-    change = Change(kind, valid_from, before, after)
+    return Change(kind, valid_from, before, after)
+
+
+def apply(conn: Connection, change: Change, now: datetime, actor: str = audit.OPERATOR) -> None:
+    """Do what was proposed. Needs a write transaction."""
+    _write(conn, [change.after], now)
     _announce(conn, change, now, actor, "coefficient.set")
-    return change
+
+
+def with_changes(known: Coefficients, changes: Iterable[Change]) -> Coefficients:
+    """What holds once these changes are made."""
+    rows = {(one.kind, _since(one)): one for one in known}
+    rows |= {(one.kind, one.valid_from): one.after for one in changes}
+    return Coefficients(rows.values())
 
 
 def follow(
@@ -117,6 +152,30 @@ def follow(
 
     A type that the new table lacks, or has without a coefficient, keeps the one it had.
     """
+    changes, rows = _following(conn, old, new, valid_from)
+    _write(conn, rows, now)
+    for change in changes:
+        _announce(conn, change, now, audit.OPERATOR, "coefficient.base-data")
+    return changes
+
+
+def would_follow(
+    conn: Connection,
+    old: Iterable[Mapping[str, Any]],
+    new: Iterable[Mapping[str, Any]],
+    valid_from: date,
+) -> list[Change]:
+    """The changes that `follow` would make."""
+    return _following(conn, old, new, valid_from)[0]
+
+
+def _following(
+    conn: Connection,
+    old: Iterable[Mapping[str, Any]],
+    new: Iterable[Mapping[str, Any]],
+    valid_from: date,
+) -> tuple[list[Change], list[Coefficient]]:
+    """The changes that follow, and the rows to write."""
     olds, news = _of_dictionary(old), _of_dictionary(new)
     stored = _stored(conn, {**olds, **news})
     before = _dated(olds, stored)
@@ -138,10 +197,7 @@ def follow(
         dated = replace(becomes, valid_from=valid_from)
         rows.append(dated)
         changes.append(Change(kind, valid_from, held, dated))
-    _write(conn, rows, now)
-    for change in changes:
-        _announce(conn, change, now, audit.OPERATOR, "coefficient.base-data")
-    return changes
+    return changes, rows
 
 
 def decimal(text: str) -> Decimal:
@@ -282,9 +338,14 @@ def _write(conn: Connection, rows: Iterable[Coefficient], now: datetime) -> None
 
 def _announce(conn: Connection, change: Change, now: datetime, actor: str, action: str) -> None:
     marks.touch_kind(conn, change.kind, change.valid_from)
-    before = "无" if change.before is None else _shown(change.before)
+    before = "" if change.before is None else _shown(change.before)
+    after = _shown(change.after)
+    who = audit.actor() if actor == audit.OPERATOR else actor
+    coefficients_history.note(
+        conn, change.kind, change.valid_from, before, after, actor=who, now=now
+    )
     subject = f"{change.kind.energy_class}/{change.kind.code}"
-    detail = f"自 {change.valid_from} 起：{before} 改为 {_shown(change.after)}"
+    detail = f"自 {change.valid_from} 起：{before or '无'} 改为 {after}"
     audit.record(conn, now, actor, "", action, subject, detail=detail)
 
 

@@ -17,7 +17,7 @@ from nenghao.platform import coefficients
 from nenghao.platform.coefficients import Change, CoefficientError, decimal, plain, range_text
 from nenghao.platform.table_file import FileError, Line
 from nenghao.standard import energy
-from nenghao.standard.coefficients import Coefficient
+from nenghao.standard.coefficients import Coefficient, Coefficients
 from nenghao.standard.energy_amounts import Kind
 
 HEADER: Final = ("classCode", "code", "validFrom", "zbckz", "dwzbxs", "range", "source")
@@ -62,9 +62,17 @@ def _date_text(one: Coefficient) -> str:
 def take(conn: Connection, lines: Iterable[Line], now: datetime) -> list[Change]:
     """Set every row of a file; the changes, without rows that hold already.
 
-    Needs a write transaction, which must be rolled back when FileError comes: it names the rows
+    Needs a write transaction, in which nothing is done when FileError comes: it names the rows
     and columns that are wrong.
     """
+    changes = proposals(coefficients.table(conn), lines)
+    for change in changes:
+        coefficients.apply(conn, change, now)
+    return changes
+
+
+def proposals(known: Coefficients, lines: Iterable[Line]) -> list[Change]:
+    """What `take` would change where `known` holds; FileError."""
     errors: list[str] = []
     wanted = [one for line in lines if (one := _wanted(*line, errors)) is not None]
     firsts: dict[tuple[Kind, date], int] = {}
@@ -75,12 +83,11 @@ def take(conn: Connection, lines: Iterable[Line], now: datetime) -> list[Change]
     changes = []
     for one in sorted(wanted, key=lambda one: (one.kind, one.valid_from)) if not errors else ():
         try:
-            change = coefficients.set_(
-                conn,
+            change = coefficients.propose(
+                known,
                 one.kind,
                 one.zbckz,
                 valid_from=one.valid_from,
-                now=now,
                 dwzbxs=one.dwzbxs,
                 bounds=one.bounds,
                 source=one.source,
@@ -90,6 +97,7 @@ def take(conn: Connection, lines: Iterable[Line], now: datetime) -> list[Change]
             continue
         if change is not None:
             changes.append(change)
+            known = coefficients.with_changes(known, [change])
     if errors:
         more = [f"另有 {len(errors) - MOST_ERRORS} 处"] if len(errors) > MOST_ERRORS else []
         raise FileError("\n".join([*errors[:MOST_ERRORS], *more]))

@@ -18,10 +18,18 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, delete, insert, select
 
-from nenghao.platform import audit, coefficients, dictionary_csv, state
+from nenghao.platform import (
+    audit,
+    base_data_diff,
+    base_data_versions,
+    coefficients,
+    dictionary_csv,
+    state,
+)
 from nenghao.platform.dictionary_csv import Row
 from nenghao.platform.store.schema import dictionary_row
 from nenghao.standard import base_tables
+from nenghao.standard.item_names import ItemNames
 from nenghao.standard.messages import write
 from nenghao.standard.messages.base_data import ROW_TYPES, TYPES, BaseData, BaseDataAnswer
 from nenghao.standard.messages.fields import fields_of
@@ -129,6 +137,9 @@ def import_tables(
         if table == coefficients.ENERGY_TYPE:
             coefficients.follow(conn, old, new, valid_from or date(now.year, 1, 1), now)
         state.put(conn, state.DIC_VERSION, raised)
+        who = audit.actor() if actor == audit.OPERATOR else actor
+        difference = base_data_diff.between(table, old, new)
+        base_data_versions.note(conn, raised, table, now, who, len(new), difference)
         went, came = set(map(_dump, old)), set(map(_dump, new))
         one = Import(len(new), len(came - went), len(went - came), raised, raised=True)
         audit.record(
@@ -152,6 +163,16 @@ def names(conn: Connection, table: str) -> Mapping[str, str]:
         f"names of {table}",
         lambda: {row["code"]: row["name"] for row in rows(conn, table)},
     )
+
+
+def item_names(conn: Connection) -> ItemNames:
+    """The words of data codes by the tables as they stand now; kept until the version changes."""
+
+    def make() -> ItemNames:
+        tables = ("process", "collectItem", "collectItemUsage")
+        return ItemNames(*(rows(conn, table) for table in tables))
+
+    return _cached(conn, "item names", make)
 
 
 @dataclass(frozen=True)

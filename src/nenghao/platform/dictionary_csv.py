@@ -113,6 +113,23 @@ def read(table: str, text: str) -> list[Row]:
     return rows
 
 
+def row_of(table: str, texts: Mapping[str, str]) -> tuple[Row, dict[str, str]]:
+    """One row by wire names, as `read` would have it, and by wire name what is wrong with it."""
+    row: Row = {}
+    wrong: dict[str, str] = {}
+    for plan in columns(table):
+        try:
+            row[plan.wire] = _value(plan, texts.get(plan.wire, "").strip())
+        except FormError as error:
+            wrong[plan.wire] = error.reason
+    return row, wrong
+
+
+def text_of(value: Any) -> str:
+    """A value of a row as CSV has it."""
+    return _text(value)
+
+
 def _header(table: str, header: Sequence[str], plans: Sequence[FieldPlan]) -> list[FieldPlan]:
     """The columns in the file's order."""
     by_name = {plan.wire: plan for plan in plans}

@@ -21,7 +21,7 @@ from nenghao.platform.home import Home, HomeError, open_home
 from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.store.engine import Store
 from nenghao.platform.store.postgresql import StoreError
-from nenghao.platform.store.schema import audit, receipt
+from nenghao.platform.store.schema import audit, receipt, unit_head
 from nenghao.security import checkup
 from nenghao.security.checkup import Line, beware, fault, well
 from nenghao.settings import SettingsError
@@ -68,6 +68,8 @@ def _lines(home: Home, now: datetime) -> Iterator[Line]:
     yield from _listening(home.settings)
     yield _reached(home)
     yield _watched(home.settings)
+    if not home.settings.login_totp:
+        yield beware("动态口令", "未启用：操作员仅凭口令登录", "设置项 login_totp 改为 true")
 
 
 def _certificates(home: Home, now: datetime) -> Iterator[Line]:
@@ -110,10 +112,15 @@ def _sm2(home: Home, ending: Sequence[RowMapping], now: datetime) -> Iterator[Li
 def _database(home: Home, store: Store) -> tuple[datetime | None, list[Line]]:
     """When something last happened, and how durable what is acknowledged is."""
     with store.read() as conn:
-        moments = [
-            conn.execute(select(func.max(column))).scalar()
-            for column in (audit.c.at, receipt.c.received_at)
-        ]
+        # The newest by their keys: the whole journal would take long to look through.
+        last = select(audit.c.at).order_by(audit.c.id.desc()).limit(1)
+        uploads = select(func.max(receipt.c.received_at)).join_from(
+            unit_head,
+            receipt,
+            (receipt.c.unit_id == unit_head.c.unit_id)
+            & (receipt.c.sequence == unit_head.c.sequence),
+        )
+        moments = [conn.execute(query).scalar() for query in (last, uploads)]
         asked = ("fsync", "synchronous_commit", "full_page_writes")
         server = (
             {name: str(conn.execute(text(f"SHOW {name}")).scalar()) for name in asked}

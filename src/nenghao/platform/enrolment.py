@@ -73,6 +73,15 @@ def cancel(conn: Connection, credit_code: str, device: int | None, now: datetime
     return conn.execute(update(enrolment).where(mine).values(cancelled_at=now)).rowcount
 
 
+def withdraw(conn: Connection, credit_code: str, device: int, now: datetime) -> int:
+    """An operator takes back the unused code of a device; how many there were. Recorded."""
+    gone = cancel(conn, credit_code, device, now)
+    if gone:
+        subject = registry.actor(credit_code, device)
+        audit.record(conn, now, audit.OPERATOR, "", "ca.code.withdraw", subject)
+    return gone
+
+
 def listing(conn: Connection) -> list[RowMapping]:
     """Every code ever made, newest first, without anything that would be of use to a thief."""
     columns = [one for one in enrolment.c if one.name not in ("digest", "used_by")]

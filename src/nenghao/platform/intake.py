@@ -111,7 +111,7 @@ def prepare(
     records = upload.data
     with store.read() as conn:
         force = in_force.of(conn, peer.unit_id, settings, received_at)
-        context = _context(conn, peer, now)
+        context = context_of(conn, peer, now)
     batch = packing.pack(records, force.labels(), received_at or now)
     remarks = remark(batch, records, context)
     _refuse_strict(remarks, records, settings.strict)
@@ -178,7 +178,8 @@ def _covers(batch: Batch) -> journal.Covers:
     }
 
 
-def _context(conn: Connection, peer: Peer, now: datetime) -> Context:
+def context_of(conn: Connection, peer: Peer, now: datetime) -> Context:
+    """What the values of a unit are held against."""
     return Context(
         dictionary=dictionary.vocabulary(conn),
         items=configuration.configured_items(conn, peer.unit_id),

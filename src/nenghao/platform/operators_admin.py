@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Row, insert
 from nenghao.platform import audit, sessions
 from nenghao.platform.operators import (
     OperatorError,
+    Policy,
     activation_digest,
     change,
     find_row,
@@ -110,12 +111,15 @@ def grant(
     master: MasterKey,
     unit: str = "",
     with_totp: bool = True,
+    policy: Policy | None = None,
 ) -> Issued:
     """Give the account this role and no other; None takes its role away. Its sessions end.
 
     A unit's user is bound to `unit`, a credit code. With its first role an account gets its
-    authenticator; a unit's user may go without (`with_totp` False) and gets an activation code.
+    authenticator; a unit's user may go without (`with_totp` False) and gets an activation code,
+    and so may everybody where the policy wants no one-time codes.
     """
+    needed = NEEDS_TOTP if policy is None or policy.totp else frozenset[Role]()
     with _writing(store, by, "grant", name, now) as conn:
         row = _existing(conn, by, Act.USERS_GRANT, name, now)
         _check_unit(role, unit)
@@ -124,7 +128,7 @@ def grant(
         made = Issued()
         words = [role.label if role is not None else "收回角色", *([unit] if unit else [])]
         if role is not None and row.totp is None:
-            if with_totp or role in NEEDS_TOTP:
+            if with_totp or role in needed:
                 made = _new_authenticator(conn, row, master)
                 words.append("新动态口令")
             elif row.must_change:  # whoever made the password must not be the first to use it

@@ -7,6 +7,8 @@ or not at all. How a list looks as CSV or Excel is `table_file`'s business.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -93,6 +95,35 @@ def listing(conn: Connection) -> list[Row]:
     return [{name: row[_COLUMNS.get(name, name)] for name in HEADER} for row in rows]
 
 
+@dataclass(frozen=True)
+class Difference:
+    """What an import would do."""
+
+    rows: int
+    new: list[Row]
+    changed: list[tuple[Row, Row]]
+    """Projects as they are, and as they would be."""
+    gone: list[Row]
+
+    @property
+    def digest(self) -> str:
+        """Of it all: two differences are the same where this is."""
+        told = json.dumps([self.rows, self.new, self.changed, self.gone], ensure_ascii=False)
+        return hashlib.sha256(told.encode()).hexdigest()
+
+
+def difference(
+    conn: Connection, cells: Iterable[tuple[int, Sequence[str]]], *, whole: bool = False
+) -> Difference:
+    """What `replace_or_add` would do with these rows; ProjectsError as there."""
+    rows = _checked(conn, cells)
+    held = {row["code"]: row for row in listing(conn)}
+    new = [row for code, row in rows.items() if code not in held]
+    pairs = ((held[code], row) for code, row in rows.items() if code in held)
+    gone = [held[code] for code in sorted(held.keys() - rows.keys())] if whole else []
+    return Difference(len(rows), new, [pair for pair in pairs if pair[0] != pair[1]], gone)
+
+
 def replace_or_add(
     conn: Connection,
     cells: Iterable[tuple[int, Sequence[str]]],
@@ -101,25 +132,26 @@ def replace_or_add(
     whole: bool = False,
     source: str = "",
     actor: str = audit.OPERATOR,
+    seen: str = "",
 ) -> Import:
     """Take the rows of a file in, each with its number, its cells in the header's order.
 
     A project whose code is known is replaced, others are added; with `whole` those that the file
     lacks are removed. Needs a write transaction. Raises ProjectsError, nothing being changed, for
-    any row that is not right. `source` names the file in the audit trail.
+    any row that is not right, and where it would do something else than the difference of the
+    digest `seen`. `source` names the file in the audit trail.
     """
-    rows = _checked(conn, cells)
-    held = {row["code"]: row for row in listing(conn)}
-    new = [row for code, row in rows.items() if code not in held]
-    changed = [row for code, row in rows.items() if code in held and held[code] != row]
-    gone = sorted(held.keys() - rows.keys()) if whole else []
-    if new:
-        conn.execute(insert(project), [_stored(row, now) for row in new])
-    for row in changed:
+    told = difference(conn, cells, whole=whole)
+    if seen and told.digest != seen:
+        raise ProjectsError("重点项目在比较之后已被改动，请重新比较")
+    if told.new:
+        conn.execute(insert(project), [_stored(row, now) for row in told.new])
+    for _, row in told.changed:
         conn.execute(update(project).where(project.c.code == row["code"]).values(_stored(row, now)))
-    for code in gone:
-        conn.execute(delete(project).where(project.c.code == code))
-    done = Import(len(rows), len(new), len(changed), len(rows) - len(new) - len(changed), len(gone))
+    for row in told.gone:
+        conn.execute(delete(project).where(project.c.code == row["code"]))
+    new, changed, gone = len(told.new), len(told.changed), len(told.gone)
+    done = Import(told.rows, new, changed, told.rows - new - changed, gone)
     detail = (
         f"{done.rows} 个项目，新增 {done.added}，修改 {done.changed}，"
         f"未变 {done.unchanged}，删除 {done.removed}"
@@ -128,15 +160,86 @@ def replace_or_add(
     return done
 
 
+def add(conn: Connection, row: Row, now: datetime) -> None:
+    """Add one project; ProjectsError for what is wrong with it, and for a code that is known."""
+    made = _one(conn, row)
+    known = conn.execute(select(project.c.name).where(project.c.code == made["code"])).scalar()
+    if known is not None:
+        raise ProjectsError(f"code：已有这个代码的项目 {quote(known)}")
+    conn.execute(insert(project), [_stored(made, now)])
+    audit.record(conn, now, audit.OPERATOR, "", "projects.add", made["code"], detail=made["name"])
+
+
+def change(conn: Connection, before: Row, row: Row, now: datetime) -> None:
+    """Change one project, which the operator saw as `before`; its code stays.
+
+    Raises ProjectsError for what is wrong with it, and where it is no longer as it was seen.
+    """
+    made = _one(conn, row | {"code": before["code"]})
+    _as_seen(conn, before)
+    conn.execute(update(project).where(project.c.code == made["code"]).values(_stored(made, now)))
+    altered = [name for name in HEADER if made[name] != before[name]]
+    detail = "；".join(f"{name}：{before[name]} → {made[name]}" for name in altered)
+    audit.record(conn, now, audit.OPERATOR, "", "projects.change", made["code"], detail=detail)
+
+
+def remove(conn: Connection, before: Row, now: datetime) -> None:
+    """Remove one project, which the operator saw as `before`; ProjectsError where it changed."""
+    _as_seen(conn, before)
+    conn.execute(delete(project).where(project.c.code == before["code"]))
+    code, name = before["code"], before["name"]
+    audit.record(conn, now, audit.OPERATOR, "", "projects.remove", code, detail=name)
+
+
+def get(conn: Connection, code: str) -> Row | None:
+    """One project by the header's names; None where there is none of that code."""
+    query = select(project).where(project.c.code == code)
+    row = conn.execute(query).mappings().one_or_none()
+    return None if row is None else {name: row[_COLUMNS.get(name, name)] for name in HEADER}
+
+
+def wrong(conn: Connection, row: Row) -> dict[str, str]:
+    """What is wrong with a project, by the header's names: for a form, while one types."""
+    known = _known(conn)
+    found = {}
+    for name in HEADER:
+        try:
+            _value(name, row[name].strip(), known)
+        except FormError as error:
+            found[name] = error.reason
+    return found
+
+
+def _one(conn: Connection, row: Row) -> Row:
+    found = wrong(conn, row)
+    if found:
+        raise ProjectsError("\n".join(f"{name}：{reason}" for name, reason in found.items()))
+    known = _known(conn)
+    return {name: _value(name, row[name].strip(), known) for name in HEADER}
+
+
+def _as_seen(conn: Connection, before: Row) -> None:
+    """ProjectsError unless the project, locked until the transaction ends, is as it was seen."""
+    query = select(project.c.code).where(project.c.code == before["code"]).with_for_update()
+    if conn.execute(query).scalar() is None:
+        raise ProjectsError(f"项目 {before['code']} 已被删除")
+    if get(conn, before["code"]) != before:
+        raise ProjectsError(f"项目 {before['code']} 已被改动，请重新打开后再试")
+
+
+def _known(conn: Connection) -> Mapping[str, Mapping[str, str]]:
+    return {
+        "regionCode": dictionary.names(conn, "region"),
+        "industryCode": dictionary.names(conn, "industry"),
+    }
+
+
 def _checked(conn: Connection, cells: Iterable[tuple[int, Sequence[str]]]) -> dict[str, Row]:
     """The rows by code; ProjectsError naming up to `MOST_ERRORS` places."""
     errors: list[str] = []
     rows: dict[str, Row] = {}
     firsts: dict[str, int] = {}
-    known = {
-        "regionCode": dictionary.names(conn, "region"),
-        "industryCode": dictionary.names(conn, "industry"),
-    }
+    known = _known(conn)
     for number, values in cells:
         place = f"第 {number} 行"
         row = {}

@@ -309,7 +309,7 @@ def _take_device(
         conn.execute(update(device).where(mine).values(last_registered_at=now))
         return _Place(found.device_id, found.upload_time), False
     ordinal = state.take(conn, state.NEXT_ORDINAL)
-    place = _Place(uuid.uuid4().hex, _window(conn, settings).upload_time(ordinal))
+    place = _Place(uuid.uuid4().hex, window_in_force(conn, settings).upload_time(ordinal))
     conn.execute(
         insert(device).values(
             unit_id=unit_id,
@@ -381,7 +381,7 @@ def _window_text(window: UploadWindow) -> str:
     return f"{window.start}-{window.end}/{window.step}"
 
 
-def _window(conn: Connection, settings: PlatformSettings) -> UploadWindow:
+def window_in_force(conn: Connection, settings: PlatformSettings) -> UploadWindow:
     """The window in force: the last one planned, since a running platform must see a new plan."""
     told = _told_before(conn)
     if told is None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,7 @@ from typing import Final, Protocol
 
 from sqlalchemy import Connection, select
 
-from nenghao.platform import advice, audit, in_force, intake, journal, reports_blank
+from nenghao.platform import advice, audit, in_force, intake, journal, report_log, reports_blank
 from nenghao.platform.packing import REPORT
 from nenghao.platform.registry import PLATFORM_DEVICE, Peer
 from nenghao.platform.reports_blank import MOST_UNITS, kinds_of
@@ -89,19 +89,40 @@ def import_form(
 
 
 def take(
-    store: Store, settings: Settings, told: Filled, now: datetime, source: str = "", note: str = ""
+    store: Store,
+    settings: Settings,
+    told: Filled,
+    now: datetime,
+    source: str = "",
+    note: str = "",
+    then: Callable[[Connection, UnitReport], None] | None = None,
+    action: str = "reports.import",
 ) -> Imported:
-    """Take what was read of a form, as `import_form`; `note` goes into the audit trail."""
+    """Take what was read of a form, as `import_form`; `note` goes into the audit trail.
+
+    `then` is called for every unit in the same transaction, its head being locked: what it raises
+    leaves everything as it was. By default the month is noted as imported by the operator.
+    """
     with store.read() as conn:
         uploads = _uploads(conn, settings, told, now)
     prepared = [(one, _prepared(store, settings, one, now)) for one in uploads]
     with store.write() as conn:
-        done = [_take(conn, told.month, one, ready, now) for one, ready in prepared]
+        done = []
+        for one, ready in prepared:
+            done.append(_take(conn, told.month, one, ready, now))
+            (then or _imported(told.month, now))(conn, done[-1])
         records = sum(one.result.records for one in done)
         detail = f"{told.month}：{len(done)} 个单位，{records} 个数值"
         detail = f"{detail}，{note}" if note else detail
-        audit.record(conn, now, audit.OPERATOR, "", "reports.import", source, detail=detail)
+        audit.record(conn, now, audit.OPERATOR, "", action, source, detail=detail)
     return Imported(told.month, done)
+
+
+def _imported(month: str, now: datetime) -> Callable[[Connection, UnitReport], None]:
+    def note(conn: Connection, one: UnitReport) -> None:
+        report_log.imported(conn, one.code, month, one.result.sequence, now)
+
+    return note
 
 
 @dataclass(frozen=True)
@@ -155,12 +176,13 @@ def _peers(conn: Connection, codes: Collection[str]) -> dict[str, Peer]:
 
 def _upload(peer: Peer, month: str, lines: Sequence[Line], now: datetime) -> _Upload:
     entries = [(line.kind, entry) for line in lines for entry in line.entries]
-    records = [_record(month, kind, entry, now) for kind, entry in entries]
+    records = [record_of(month, kind, entry, now) for kind, entry in entries]
     message = EnergyUpload(NO_DEVICE_ID, peer.credit_code, records)
     return _Upload(peer, message, [entry for _, entry in entries])
 
 
-def _record(month: str, kind: str, entry: Entry, now: datetime) -> EnergyRecord:
+def record_of(month: str, kind: str, entry: Entry, now: datetime) -> EnergyRecord:
+    """The value that a filled cell of an energy type (`023300`) says."""
     code = DataCode("00", "00", "00", "00", kind[:2], kind[2:], entry.usage)
     return EnergyRecord(
         data_code=code.format(),
@@ -201,14 +223,18 @@ def _take(
 
 def _checks(conn: Connection, unit_id: int, month: str, now: datetime) -> list[EnergyFinding]:
     """What the unit's reported values of the month, all that it has, contradict in each other."""
-    start = datetime.strptime(month, "%Y-%m")
-    place = periods.place(StatType.MONTH, start)
+    period = energy_amounts.gather(in_force_of(conn, unit_id, month, now))
+    return energy_checks.checks(period, converts_energy(conn, unit_id))
+
+
+def in_force_of(conn: Connection, unit_id: int, month: str, now: datetime) -> inputs.Own:
+    """The unit's reported values of the month that count: amounts by data code."""
+    place = periods.place(StatType.MONTH, datetime.strptime(month, "%Y-%m"))
     held = inputs.load(conn, unit_id, {StatType.MONTH: {place[0]}}, now)
-    period = energy_amounts.gather(held.sources[REPORT].of(StatType.MONTH, place))
-    return energy_checks.checks(period, _converts_energy(conn, unit_id))
+    return held.sources[REPORT].of(StatType.MONTH, place)
 
 
-def _converts_energy(conn: Connection, unit_id: int) -> bool | None:
+def converts_energy(conn: Connection, unit_id: int) -> bool | None:
     """Whether the unit says that it converts energy (是否能源加工转换类); None: it did not say."""
     query = select(company.c.content).where(company.c.unit_id == unit_id)
     content = conn.execute(query).scalar()

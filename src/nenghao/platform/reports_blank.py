@@ -21,6 +21,8 @@ from nenghao.standard.data_code import WHOLE_PLANT_PREFIX
 MOST_UNITS: Final = 200
 """Units of one form: they are taken in one transaction, which others wait for."""
 
+DIVIDE: Final = "请按行政区划（--region）或单位（--code）分开"
+
 _CATEGORIES = range(1, 40)
 
 
@@ -56,9 +58,7 @@ def form(
     if not rows:
         raise ReportError(f"行政区划 {region} 内没有用能单位" if region else "平台还没有用能单位")
     if len(rows) > MOST_UNITS:
-        raise ReportError(
-            f"共 {len(rows)} 个用能单位，一张表至多 {MOST_UNITS} 个，请用 --region 或 --code 分开"
-        )
+        raise ReportError(f"共 {len(rows)} 个用能单位，一张表至多 {MOST_UNITS} 个，{DIVIDE}")
     chosen = _configured(conn, [row.id for row in rows])
     output = _output_code(settings)
     units = []
@@ -69,7 +69,7 @@ def form(
         units.append(FormUnit(row.code, row.name, row.region, tuple(listed)))
     count = sum(len(one.kinds) for one in units)
     if count > MOST_ROWS:
-        raise ReportError(f"共 {count} 行，一张表至多 {MOST_ROWS} 行，请用 --region 或 --code 分开")
+        raise ReportError(f"共 {count} 行，一张表至多 {MOST_ROWS} 行，{DIVIDE}")
     return Form(month, tuple(units), tuple(kinds.values()))
 
 

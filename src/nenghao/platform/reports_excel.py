@@ -132,7 +132,7 @@ def _line(
             continue
         place = Place(row, column, f"{usage} {USAGES[usage]}")
         try:
-            entries.append(Entry(place, usage, _value(cell)))
+            entries.append(Entry(place, usage, value_of(cell)))
         except ValueError as error:
             problems.append(f"{place}：{error}")
     if empty:
@@ -153,7 +153,11 @@ def _text(row: int, cells: Sequence[Cell], column: int, problems: list[str]) -> 
     return ""
 
 
-def _value(cell: Cell) -> float | None:
+def value_of(cell: Cell) -> float | None:
+    """The value that a cell, or a field of the console, is filled with; None: withdrawn (作废).
+
+    Raises ValueError saying, in Chinese, what it should be.
+    """
     match cell:
         case Formula():
             raise ValueError("是公式，请改为数值（粘贴为数值）")

@@ -97,10 +97,21 @@ class Place(NamedTuple):
         return f"第 {self.row} 行 {self.label} 列（{letter(self.column)}{self.row}）"
 
 
-class Entry(NamedTuple):
-    """A filled cell."""
+class Field(NamedTuple):
+    """A field of the form in the console, as errors name it."""
 
-    place: Place
+    kind: str
+    """The energy type's name."""
+    label: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.label}"
+
+
+class Entry(NamedTuple):
+    """A filled cell, or field."""
+
+    place: Place | Field
     usage: str
     value: float | None
     """None: withdrawn."""

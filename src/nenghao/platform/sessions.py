@@ -164,6 +164,18 @@ def end(store: Store, session: Session, now: datetime, address: str) -> None:
             audit.record(conn, now, session.actor, address, "user.logout", session.name)
 
 
+def end_others(store: Store, session: Session, now: datetime, address: str) -> int:
+    """End one's own sessions but this one; how many there were."""
+    with store.write() as conn:
+        ended = end_all(conn, session.operator_id, keep=session.token)
+        if ended:
+            detail = f"自己的其他会话，{ended} 个"
+            audit.record(
+                conn, now, session.actor, address, "user.end-sessions", session.name, detail=detail
+            )
+    return ended
+
+
 def end_all(conn: Connection, operator_id: int, keep: str = "") -> int:
     """End the operator's sessions but the one of the token `keep`; how many there were."""
     c = operator_session.c

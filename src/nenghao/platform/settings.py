@@ -59,7 +59,10 @@ class PlatformSettings(Struct, frozen=True, kw_only=True):
         Annotated[int, Meta(ge=0, le=65535)],
         Setting("其他应用平台接口（第 7 章）的端口；0 表示不开放这些接口"),
     ] = 9001
-    console_port: Annotated[Port, Setting("管理控制台的端口")] = 8443
+    console_port: Annotated[
+        Annotated[int, Meta(ge=0, le=65535)],
+        Setting("管理控制台的端口（浏览器，凭操作员账户登录）；0 表示不开放"),
+    ] = 8443
     enrol_port: Annotated[
         Annotated[int, Meta(ge=0, le=65535)],
         Setting("端设备凭一次性注册码领取证书的端口（不要求客户端证书）；0 表示不开放"),
@@ -241,6 +244,13 @@ class PlatformSettings(Struct, frozen=True, kw_only=True):
     session_hours: Annotated[
         Annotated[int, Meta(ge=1, le=168)], Setting("操作员的会话最长几小时，此后须重新登录")
     ] = 12
+    login_totp: Annotated[
+        bool,
+        Setting(
+            "企业用户以外的操作员是否必须有动态口令；false 只宜用于演示（已有动态口令的账户\n"
+            "登录时仍须给出）"
+        ),
+    ] = True
     command_line_login: Annotated[
         bool,
         Setting(

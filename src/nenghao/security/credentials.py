@@ -31,6 +31,8 @@ from nenghao.security import sm2_certificates
 from nenghao.security.authority import Issued
 from nenghao.security.files import write_public, write_secret
 
+_SECRET = frozenset({"device.key", "device.p12", "device.p12.password"})
+
 KDF_ROUNDS = 10_000
 """Java refuses more than 5,000,000; with a random password the number adds nothing."""
 
@@ -52,6 +54,24 @@ def write_credentials(out_dir: Path, issued: Issued, unit_json: Mapping[str, obj
     _write(out_dir, issued, "unit.json", unit_json)
 
 
+def credential_files(
+    issued: Issued, about: Mapping[str, object], name: str = "unit.json"
+) -> dict[str, bytes]:
+    """The same files by name, nothing written: for whoever hands them on otherwise."""
+    files = {}
+    if issued.private_key:
+        password = secrets.token_urlsafe(24)
+        files["device.key"] = issued.private_key
+        bundle = _sm2_bundle if sm2_certificates.is_sm2(issued.certificate) else pkcs12_of
+        files["device.p12"] = bundle(issued, password)
+        files["device.p12.password"] = password.encode("ascii")
+    files["device.pem"] = issued.chain
+    files["ca.pem"] = issued.root
+    text = json.dumps(dict(about), ensure_ascii=False, indent=2)
+    files[name] = text.encode() + b"\n"
+    return files
+
+
 def write_province(out_dir: Path, issued: Issued, about: Mapping[str, object]) -> None:
     """The same for the platform of a province, with province.json in place of unit.json."""
     _write(out_dir, issued, "province.json", about)
@@ -60,16 +80,9 @@ def write_province(out_dir: Path, issued: Issued, about: Mapping[str, object]) -
 def _write(out_dir: Path, issued: Issued, name: str, about: Mapping[str, object]) -> None:
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
-    if issued.private_key:
-        password = secrets.token_urlsafe(24)
-        write_secret(out_dir / "device.key", issued.private_key)
-        bundle = _sm2_bundle if sm2_certificates.is_sm2(issued.certificate) else pkcs12_of
-        write_secret(out_dir / "device.p12", bundle(issued, password))
-        write_secret(out_dir / "device.p12.password", password.encode("ascii"))
-    write_public(out_dir / "device.pem", issued.chain)
-    write_public(out_dir / "ca.pem", issued.root)
-    text = json.dumps(dict(about), ensure_ascii=False, indent=2)
-    write_public(out_dir / name, text.encode() + b"\n")
+    for each, content in credential_files(issued, about, name).items():
+        write = write_secret if each in _SECRET else write_public
+        write(out_dir / each, content)
 
 
 def write_server(out_dir: Path, issued: Issued) -> tuple[Path, Path]:

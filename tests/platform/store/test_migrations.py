@@ -26,6 +26,7 @@ REFERENCE_TABLES = {
     *("enrolment", "issuer", "outside_revocation"),
     *("operator", "operator_session", "audit_link"),
     *("uplink_lease", "province"),
+    *("base_data_draft", "base_data_change", "coefficient_change"),
 }
 
 

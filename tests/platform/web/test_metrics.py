@@ -6,6 +6,7 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -15,6 +16,7 @@ from nenghao.platform import item_limit
 from nenghao.platform.accounts import REQUESTS_PER_MINUTE
 from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.store.engine import Store
+from nenghao.platform.uplink import marks
 from nenghao.platform.web import health_api, metrics
 from nenghao.platform.web.binding import BindError, Listener, bind
 from nenghao.platform.web.limits import LIMITS, Limits, Rates
@@ -209,6 +211,31 @@ def test_every_limit_has_its_metric_from_the_beginning(health: httpx.Client) -> 
         assert f'nenghao_limit_reached_total{{limit="{limit}",listener="device"}}' in text
     for name in ("connections", "handshakes_under_way", "body_bytes"):
         assert f'nenghao_{name}{{listener="device"}}' in text
+
+
+def test_a_platform_that_sends_upwards_tells_what_waits_and_for_how_long(world: World) -> None:
+    world.client().register()
+    later = world.now + timedelta(seconds=90)
+    app = health_api.health_app(world.store, lambda: later)
+    with (
+        serving([Listener("health", HOST, 0, app)]) as running,
+        httpx.Client(base_url=running["health"].url, trust_env=False) as client,
+    ):
+        lines = client.get("/metrics").text.splitlines()
+    with world.store.read() as conn:
+        waiting, _ = marks.backlog(conn)
+    assert waiting >= 1
+    for name, value in (
+        ("backlog", waiting),
+        ("oldest_seconds", 90),
+        ("refused", 0),
+        ("failing_seconds", 0),
+    ):
+        assert f"nenghao_uplink_{name} {float(value)}" in lines
+
+
+def test_who_sends_nothing_upwards_has_no_such_metric(health: httpx.Client) -> None:
+    assert "nenghao_uplink" not in health.get("/metrics").text
 
 
 def test_health_is_well_while_the_database_answers(health: httpx.Client, world: World) -> None:

@@ -106,7 +106,13 @@ def tick(label: datetime, value: float) -> dict[str, Any]:
 def province(tmp_path: Path) -> Iterator[Province]:
     with socket.create_server((HOST, 0)) as probe:
         port = probe.getsockname()[1]
-    values = {"device_port": port, "exchange_port": 0, "workers": 2, "log_level": "error"}
+    values = {
+        "device_port": port,
+        "exchange_port": 0,
+        "console_port": 0,
+        "workers": 2,
+        "log_level": "error",
+    }
     home = init(tmp_path / "home", values, china_now())
     issued = home.authority().issue_device(STEEL, "示例钢铁", "210102", 1, china_now())
     with home.store() as store, store.write() as conn:

@@ -73,15 +73,16 @@ def check_province(
 
 def check(
     conn: Connection, settings: PlatformSettings, identity: PeerIdentity, device_id: str
-) -> None:
+) -> Peer | None:
     """Raise IdentityRefusal unless `deviceId` is the certificate's own: a device's, a province's.
 
-    For what is handed out to everybody alike: versions and base data.
+    For what is handed out to everybody alike: versions and base data. The device, None for a
+    province.
     """
-    if identity.province:
-        check_province(conn, settings, identity, device_id)
-    else:
-        registry.identify(conn, identity, device_id)
+    if not identity.province:
+        return registry.identify(conn, identity, device_id)
+    check_province(conn, settings, identity, device_id)
+    return None
 
 
 def speaker(

@@ -23,9 +23,11 @@ from sqlalchemy import (
     Text,
 )
 
+from nenghao.platform.store import console_schema as console_schema
 from nenghao.platform.store import exchange_schema as exchange_schema
 from nenghao.platform.store import national_schema as national_schema
 from nenghao.platform.store import operators_schema as operators_schema
+from nenghao.platform.store import report_states_schema as report_states_schema
 from nenghao.platform.store import reports_schema as reports_schema
 from nenghao.platform.store import totals_schema as totals_schema
 from nenghao.platform.store import trust_schema as trust_schema
@@ -223,3 +225,5 @@ audit = Table(
     Column("detail", Text, nullable=False),
     comment="Who did what, from where, with which result (审计记录)",
 )
+Index("ix_audit_action_at", audit.c.action, audit.c.at)
+Index("ix_audit_at", audit.c.at)

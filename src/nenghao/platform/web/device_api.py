@@ -18,6 +18,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from nenghao.platform import (
+    base_data_held,
     configuration,
     dictionary,
     download,
@@ -61,11 +62,18 @@ def register(platform: Platform, call: Call) -> bytes:
 
 
 def base_data(platform: Platform, call: Call) -> bytes:
-    """A.2: hands out the code tables."""
+    """A.2: hands out the code tables, and notes which version the device has."""
     request = read(BaseDataRequest, call.body)
     with platform.store.read() as conn:
-        provinces.check(conn, platform.settings, call.identity, request.device_id)
-        return dictionary.encoded_answer(conn, request.type)
+        peer = provinces.check(conn, platform.settings, call.identity, request.device_id)
+        answer = dictionary.encoded_answer(conn, request.type)
+        version = dictionary.version(conn)
+        if peer is None or not base_data_held.is_news(
+            conn, peer.unit_id, peer.device, version, request.type
+        ):
+            return answer
+    base_data_held.note(platform.store, peer.unit_id, peer.device, version, request.type, call.now)
+    return answer
 
 
 def versions(platform: Platform, call: Call) -> bytes:

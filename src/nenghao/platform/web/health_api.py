@@ -7,6 +7,9 @@ same machine (DNS rebinding) it does not answer: the Host header must be the loo
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
+
 import structlog
 from anyio import to_thread
 from sqlalchemy import select
@@ -19,6 +22,7 @@ from starlette.routing import Route
 
 from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.store.engine import Store
+from nenghao.platform.uplink import status
 from nenghao.platform.web import metrics
 from nenghao.platform.web.binding import Listener
 from nenghao.platform.web.limits import Limits
@@ -31,8 +35,8 @@ BODY_LIMIT = 1000
 log = structlog.get_logger(__name__)
 
 
-def health_app(store: Store) -> Starlette:
-    """The application of the health listener."""
+def health_app(store: Store, clock: Callable[[], datetime] | None = None) -> Starlette:
+    """The application of the health listener; with `clock`, of a platform that sends upwards."""
 
     async def health(request: Request) -> Response:
         """200 while requests can be served, 503 while the database cannot be asked."""
@@ -46,6 +50,8 @@ def health_app(store: Store) -> Starlette:
     async def counted(request: Request) -> Response:
         """All metrics."""
         content = await to_thread.run_sync(metrics.exposition)
+        if clock is not None:
+            content += await to_thread.run_sync(_uplink, store, clock())
         return Response(content, headers={"content-type": metrics.CONTENT_TYPE})
 
     return Starlette(
@@ -59,6 +65,26 @@ def _ask(store: Store) -> None:
         conn.execute(select(1))
 
 
+def _uplink(store: Store, now: datetime) -> bytes:
+    with store.read() as conn:
+        found = status.of(conn, now)
+    failing = found.standing.failing_since
+    return metrics.told(
+        {
+            "uplink_backlog": ("What is still to be sent upwards (未上送的条目)", found.backlog),
+            "uplink_oldest_seconds": (
+                "How long the oldest of it waits (最早一条已等待, 秒)",
+                found.age_seconds(now),
+            ),
+            "uplink_refused": ("What was refused upstairs (被国家平台拒绝)", len(found.refused)),
+            "uplink_failing_seconds": (
+                "For how long sending has failed (上送连续失败, 秒)",
+                0 if failing is None else max(0.0, (now - failing).total_seconds()),
+            ),
+        }
+    )
+
+
 def places(settings: PlatformSettings) -> list[Listener]:
     """Where it is to be bound; empty when the settings ask for none."""
     if not settings.health_port:
@@ -67,9 +93,11 @@ def places(settings: PlatformSettings) -> list[Listener]:
     return [Listener(NAME, HOST, settings.health_port, None, limits=limits)]
 
 
-def listeners(settings: PlatformSettings, store: Store) -> list[Listener]:
+def listeners(
+    settings: PlatformSettings, store: Store, clock: Callable[[], datetime]
+) -> list[Listener]:
     """The listener of `places`, with its application."""
+    app = health_app(store, clock if settings.uplink_to else None)
     return [
-        Listener(NAME, each.host, each.port, health_app(store), limits=each.limits)
-        for each in places(settings)
+        Listener(NAME, each.host, each.port, app, limits=each.limits) for each in places(settings)
     ]

@@ -14,7 +14,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -126,6 +126,25 @@ def exposition() -> bytes:
     if FOLDER in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+def told(values: Mapping[str, tuple[str, float]]) -> bytes:
+    """What was looked up just now, by name: its English words and its value; in the same format.
+
+    For what stands in the database and is nobody's count.
+    """
+    from prometheus_client import CollectorRegistry, generate_latest
+    from prometheus_client.core import GaugeMetricFamily
+    from prometheus_client.registry import Collector
+
+    class Told(Collector):
+        def collect(self) -> Iterator[GaugeMetricFamily]:
+            for name, (text, value) in values.items():
+                yield GaugeMetricFamily(f"nenghao_{name}", text, value=value)
+
+    registry = CollectorRegistry()
+    registry.register(Told())
     return generate_latest(registry)
 
 
