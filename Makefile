@@ -15,7 +15,7 @@ NODE_EXAMPLE := examples/exchange-node
 NODE := $(NODE_EXAMPLE)/node_modules/.installed
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check bench bench-growth bench-device bench-exchange soak lock clean
+.PHONY: demo test check bench bench-growth bench-device bench-exchange bench-console soak lock clean
 
 # A province and twelve units on this machine, under ./demo; ends with Ctrl-C (ARGS="--units 3 --days 7").
 demo: $(RUN)
@@ -51,6 +51,11 @@ bench-device: $(RUN)
 # How long the six exchange interfaces take (ARGS="--units 300 --no-postgres"; filling takes a while).
 bench-exchange: $(RUN)
 	$(BIN)/python -m benchmarks.exchange $(ARGS)
+
+# The console with 3,000 units and a year: time to paint, memory of open tabs (wants chromium;
+# ARGS="--units 300"; filling takes a while).
+bench-console: $(DEV)
+	$(BIN)/python -m benchmarks.console $(ARGS)
 
 # The long versions of the tests.
 soak: $(DEV)

@@ -43,6 +43,14 @@ _LETTERS: Final = {
     "b": Role.CLERK,
     "u": Role.UNIT,
 }
+KEYS: Final = (
+    "action", "against", "category", "changed", "class", "code", "date", "day", "desc", "device",
+    "draft", "expiring", "figure", "from", "indicator", "industry", "item", "kind", "level",
+    "month", "name", "page", "period", "q", "region", "renew", "result", "role", "size", "sort",
+    "source", "state", "tab", "to", "uploads", "version", "what", "who", "year",
+)  # fmt: skip
+"""Keys of addresses that pages read."""
+
 MAY: Final = {
     "/": "scabu",
     "/account": "scabu",

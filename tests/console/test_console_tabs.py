@@ -17,20 +17,13 @@ from nenghao.platform.permissions import Role
 from nenghao.platform.settings import PlatformSettings
 from nenghao.security.identity import PeerIdentity
 from nenghao.standard.messages.registration import RegistrationRequest
-from tests.console.atlas import ENTRIES, IDS, address, first_who_may
+from tests.console.atlas import ENTRIES, IDS, KEYS, address, first_who_may
 from tests.console.conftest import AsRole
 from tests.console.ground import COOKIE, Ground, Seat
 from tests.console.seeding import CEMENT, PROJECT, STEEL
 
 BAD: Final = "</textarea>'\"><img src=/x onerror=alert(1)>{{alert(2)}}${alert(3)}`"
 """What would run where it is taken for markup, for a template of Vue, or for a script's text."""
-KEYS: Final = (
-    "action", "against", "category", "changed", "class", "code", "date", "day", "desc", "device",
-    "draft", "expiring", "figure", "from", "indicator", "industry", "item", "kind", "level",
-    "month", "name", "page", "period", "q", "region", "renew", "result", "role", "size", "sort",
-    "source", "state", "tab", "to", "uploads", "version", "what", "who", "year",
-)  # fmt: skip
-"""Keys of addresses that pages read."""
 
 
 # --- sessions -------------------------------------------------------------------------------

@@ -212,8 +212,7 @@ def test_a_downloaded_list_holds_all_that_match_and_no_formula(own: Store, seede
 # --- states -------------------------------------------------------------------------------------
 
 
-DUE = datetime(2026, 11, 20, 3, 0)
-"""When the unit of these tests was last due to upload."""
+DUE = datetime(2026, 11, 20, 3, 0)  # when the unit was last to upload
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ async def coefficients(visit: Visit, state: State) -> None:
         wanted = Search(
             state.day("day", visit.now().date()),
             state.text("q"),
-            state.text("class"),
+            state.choice("class", tuple(classes), ""),
             state.flag("changed"),
             page.sort,
             page.descending,
@@ -94,7 +94,7 @@ def _toolbar(visit: Visit, state: State, classes: dict[str, str], change: Change
         search.props("outlined dense clearable debounce=300")
         search.on_value_change(lambda event: change(q=(event.value or "").strip()))
         energy_class = ui.select(
-            {"": "全部分类", **classes}, label="分类", value=state.text("class") or ""
+            {"": "全部分类", **classes}, label="分类", value=state.choice("class", tuple(classes), "")
         )
         energy_class.props("outlined dense")
         energy_class.on_value_change(lambda event: change(**{"class": event.value}))
