@@ -30,6 +30,9 @@ from sqlalchemy.engine import URL, make_url
 
 VARIABLE = "NENGHAO_TEST_POSTGRES"
 _START_SECONDS = 60
+_MEMORY = Path("/dev/shm")
+_ROOM = 2 << 30
+"""Bytes that must be free in memory for the data to lie there: some ten times what they come to."""
 _numbers = count(1)
 
 
@@ -40,8 +43,10 @@ class NoServer(Exception):
 class Server:
     """A running server, on which databases of this test run are made and dropped."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, copying: str = "") -> None:
         self._url = url
+        self._copying = copying
+        """How a database is made of another, where the server's own way is not wanted."""
 
     def url(self, database: str, **changes: Any) -> str:
         """The address of one of its databases."""
@@ -52,7 +57,7 @@ class Server:
         """The name of a new database, empty or like `template`."""
         name = f"nenghao_test_{os.getpid()}_{next(_numbers)}"
         self.run(
-            sql.SQL(f"CREATE DATABASE {{}} TEMPLATE {{}} {options}").format(
+            sql.SQL(f"CREATE DATABASE {{}} TEMPLATE {{}} {options} {self._copying}").format(
                 sql.Identifier(name), sql.Identifier(template)
             )
         )
@@ -89,11 +94,26 @@ def server() -> Iterator[Server]:
         yield _reached(Server(make_url(given).set(drivername="postgresql+psycopg")))
         return
     folder = Path(tempfile.mkdtemp(prefix="nenghao-pg-"))
+    above = _MEMORY if _has_room(_MEMORY) else None
+    data = Path(tempfile.mkdtemp(prefix="nenghao-pg-", dir=above))
     try:
-        with _own(folder) as made:
+        with _own(folder, data) as made:
             yield made
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(data, ignore_errors=True)
+
+
+def _has_room(memory: Path) -> bool:
+    """Whether a folder is there whose files lie in memory, with much room (in containers: little).
+
+    A database for every test is hundreds of files made and dropped, which on a disk takes most of
+    the time; nothing that is tested on PostgreSQL is about what a disk keeps.
+    """
+    try:
+        return os.access(memory, os.W_OK) and shutil.disk_usage(memory).free >= _ROOM
+    except OSError:
+        return False
 
 
 def _reached(server: Server) -> Server:
@@ -105,18 +125,19 @@ def _reached(server: Server) -> Server:
 
 
 @contextmanager
-def _own(folder: Path) -> Iterator[Server]:
+def _own(folder: Path, data: Path) -> Iterator[Server]:
     user: dict[str, Any] = {}
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         user = {"user": "nobody", "group": _group("nobody"), "extra_groups": []}
         shutil.chown(folder, "nobody")
+        shutil.chown(data, "nobody")
     programs = _programs(folder, user)
-    data = folder / "data"
     words = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--username=postgres", "--no-sync"]
     _done([programs / "initdb", *words, f"--pgdata={data}"], folder, user)
     with (folder / "log").open("wb") as log:
         # Nobody's acknowledged data lie here: a power cut may take them.
-        settings = ["fsync=off", "listen_addresses=", f"unix_socket_directories={folder}"]
+        settings = ["fsync=off", "full_page_writes=off", "max_wal_size=256MB"]
+        settings += ["listen_addresses=", f"unix_socket_directories={folder}"]
         process = subprocess.Popen(
             [
                 programs / "postgres",
@@ -135,7 +156,7 @@ def _own(folder: Path) -> Iterator[Server]:
         url = URL.create(
             "postgresql+psycopg", "postgres", database="postgres", query={"host": str(folder)}
         )
-        made = Server(url)
+        made = Server(url, "STRATEGY FILE_COPY")
         _wait(made, process, folder / "log")
         yield made
     finally:

@@ -1,11 +1,14 @@
 """A province and its devices as their users have them: the command line and the wire, nothing else.
 
-These helpers know no module of the package: they call `nenghao …` as a subprocess and speak HTTPS
-with the standard library, so what they prove holds for anybody's device and for anybody's script.
+These helpers know no module of the package: they call `nenghao …` as a process of its own and speak
+HTTPS with the standard library, so what they prove holds for anybody's device and for anybody's
+script. On Linux the processes are forked of one that has imported the command line already.
 """
 
 from __future__ import annotations
 
+import atexit
+import functools
 import http.client
 import json
 import os
@@ -20,24 +23,37 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.acceptance.forking import Commands
+
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("NENGHAO_")}
 
 
 def nenghao(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Run `nenghao ARGUMENTS` to its end; with `check`, a failure shows what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "nenghao", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        env=ENVIRONMENT,
-        timeout=280,
-    )
+    words = [str(one) for one in arguments]
+    if sys.platform == "linux":
+        done = _commands().run(words, timeout=280)
+    else:
+        done = subprocess.run(
+            [sys.executable, "-m", "nenghao", *words],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            env=ENVIRONMENT,
+            timeout=280,
+        )
     if check and done.returncode:
         raise AssertionError(
             f"nenghao {arguments} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
         )
     return done
+
+
+@functools.cache
+def _commands() -> Commands:
+    made = Commands(ENVIRONMENT)
+    atexit.register(made.close)
+    return made
 
 
 def nenghao_json(*arguments: object) -> Any:

@@ -37,15 +37,17 @@ def run(home: Path, *more: str) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def going_on(home: Path) -> Iterator[subprocess.Popen[str]]:
-    """A demo that has filled in the past and keeps running."""
+def going_on(home: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A demo that has filled in the past and keeps running, and what it has said until then."""
     process = subprocess.Popen(command(home), stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
+        said = []
         for line in process.stdout:
+            said.append(line)
             if GOES_ON in line:
                 break
-        yield process
+        yield process, "".join(said)
     finally:
         if process.poll() is None:
             process.terminate()
@@ -117,30 +119,34 @@ def test_the_addresses_and_what_to_look_at_are_said(first: tuple[Path, str], por
         assert line in text
 
 
-def test_a_second_run_continues_with_the_same_units(first: tuple[Path, str], port: int) -> None:
-    home, _ = first
-    keys = {path: path.read_bytes() for path in home.rglob("device.key")}
-    again = run(home)
-    assert again.returncode == 0, again.stderr
-    assert "签发证书" not in again.stdout
-    assert again.stdout.count(" 全部 ") == UNITS
-    assert f"https://127.0.0.1:{port}" in again.stdout
-    assert {path: path.read_bytes() for path in home.rglob("device.key")} == keys
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_it_and_its_platform(
-    first: tuple[Path, str], port: int, number: signal.Signals
-) -> None:
-    home, _ = first
-    with going_on(home) as process:
-        platforms = children(process)
-        assert len(platforms) == 2
-        assert listens(port)
-        process.send_signal(number)
-        assert process.wait(timeout=20) == 0
+def ended_by(number: signal.Signals, process: subprocess.Popen[str], port: int) -> None:
+    """A demo that goes on ends cleanly by this signal, with all that it started."""
+    platforms = children(process)
+    assert len(platforms) == 2
+    assert listens(port)
+    process.send_signal(number)
+    assert process.wait(timeout=20) == 0
     assert not any(Path(f"/proc/{platform}").exists() for platform in platforms)
     assert not listens(port)
+
+
+def test_a_second_run_continues_with_the_same_units_until_it_is_interrupted(
+    first: tuple[Path, str], port: int
+) -> None:
+    home, _ = first
+    keys = {path: path.read_bytes() for path in home.rglob("device.key")}
+    with going_on(home) as (process, again):
+        assert "签发证书" not in again
+        assert again.count(" 全部 ") == UNITS
+        assert f"https://127.0.0.1:{port}" in again
+        assert {path: path.read_bytes() for path in home.rglob("device.key")} == keys
+        ended_by(signal.SIGINT, process, port)
+
+
+@pytest.mark.soak
+def test_a_hangup_ends_it_and_its_platform(first: tuple[Path, str], port: int) -> None:
+    with going_on(first[0]) as (process, _):
+        ended_by(signal.SIGHUP, process, port)
 
 
 def test_a_platform_that_dies_is_told_and_fails_the_demo(first: tuple[Path, str]) -> None:
@@ -159,13 +165,16 @@ def test_a_platform_that_dies_is_told_and_fails_the_demo(first: tuple[Path, str]
     assert "平台进程意外结束" in said
 
 
-def test_a_second_demo_in_the_same_folder_is_refused(first: tuple[Path, str]) -> None:
+def test_a_second_demo_in_the_same_folder_is_refused_and_a_signal_ends_the_first(
+    first: tuple[Path, str], port: int
+) -> None:
     home, _ = first
-    with going_on(home) as process:
+    with going_on(home) as (process, _):
         other = run(home)
         assert other.returncode == 1
         assert "平台没有启动" in other.stderr
         assert process.poll() is None
+        ended_by(signal.SIGTERM, process, port)
 
 
 def test_an_occupied_port_is_left_alone(tmp_path: Path) -> None:

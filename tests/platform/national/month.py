@@ -59,7 +59,8 @@ class Month:
     """One month, drawn from `seed`.
 
     `pace` is how often a device is within reach, and the province sends: fewer and larger uploads
-    bring the same values in less time. Of the line's requests `odds` meet some trouble.
+    bring the same values in less time. Of a day's 96 ticks a device sends every so many as `steps`
+    has it. Of the line's requests `odds` meet some trouble.
     """
 
     def __init__(
@@ -71,8 +72,10 @@ class Month:
         *,
         pace: float = 0.5,
         odds: float = 0.5,
+        steps: tuple[int, ...] = (1, 1, 2, 4),
     ) -> None:
         self.random = Random(seed)
+        self._steps = steps
         self._pace = pace
         self.below = below
         self.nation = nation
@@ -192,7 +195,7 @@ class Month:
         """What a device says of a day: ticks, the day, at times a filled-in or monthly value."""
         random = self.random
         begin = datetime(FIRST.year, FIRST.month, FIRST.day) + timedelta(days=day)
-        step = random.choice((1, 1, 2, 4))
+        step = random.choice(self._steps)
         data = [
             self._value(CODES[device.number % 2], 0, begin + timedelta(minutes=15 * number))
             for number in range(step, 97, step)

@@ -7,6 +7,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -25,6 +26,7 @@ Live = Callable[..., None]
 SEED = "NENGHAO_TEST_SEED"
 SEEDS = 10
 PER_TEST = 5
+SHORT: dict[str, Any] = {"pace": 0.13, "steps": (1, 4, 4, 8)}
 LONG = 200
 """Seeds of the long version."""
 
@@ -48,13 +50,13 @@ def live(
 ) -> Live:
     """Live through the month of a seed: the province on SQLite, the nation on PostgreSQL."""
 
-    def through(seed: int, pace: float = 0.13) -> None:
+    def through(seed: int, **changes: Any) -> None:
         file = tmp_path / f"{seed}.db"
         shutil.copy(fresh_file, file)
         with postgres.database(fresh_template) as url:
             below = World(Store.open(f"sqlite:///{file}"), authority)
             nation = Nation(Store.open(url), authority)
-            month = Month(seed, below, nation, portal, pace=pace)
+            month = Month(seed, below, nation, portal, **(SHORT | changes))
             try:
                 month.run()
                 month.settle()
@@ -97,4 +99,4 @@ def test_one_seed_again(live: Live) -> None:
 @pytest.mark.parametrize("part", range(LONG // 20))
 def test_two_hundred_months(part: int, live: Live, record_property: Record) -> None:
     for seed in fresh_seeds(20, record_property):
-        live(seed, pace=0.6)
+        live(seed, pace=0.6, steps=(1, 1, 2, 4))
