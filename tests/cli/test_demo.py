@@ -117,6 +117,8 @@ def test_the_addresses_and_what_to_look_at_are_said(first: tuple[Path, str], por
         f"nenghao device status --home {home / 'devices' / '01'}",
     ):
         assert line in text
+    assert re.search(r"管理控制台  https://127\.0\.0\.1:\d+（证书由 ", text)
+    assert re.search(r"用户名 demo  口令 \S{12,}\n", text)
 
 
 def ended_by(number: signal.Signals, process: subprocess.Popen[str], port: int) -> None:

@@ -72,6 +72,8 @@ class Ground:
     password: str = PASSWORD
     """Of every operator."""
     units: tuple[SeededUnit, ...] = UNITS
+    contexts: dict[Role | None, list[Any]] = field(default_factory=dict, repr=False)
+    """Browser contexts that nobody uses at present: they have the scripts compiled already."""
 
     @property
     def now(self) -> datetime:
@@ -338,22 +340,33 @@ def seat_at(
     dark: bool = False,
 ) -> Iterator[Seat]:
     """A fresh tab, logged in as that role's operator unless it is None; closed at the end."""
-    width, height = size
-    context = browser.new_context(
-        ignore_https_errors=True,
-        viewport={"width": width, "height": height},
-        locale="zh-CN",
-        timezone_id="Asia/Shanghai",
-        color_scheme="dark" if dark else "light",
-        accept_downloads=True,
-    )
-    context.set_default_timeout(20_000)
+    idle = ground.contexts.setdefault(role, [])
+    context = idle.pop() if idle else new_context(browser)
     try:
         if role is not None:
             log_in(context, ground, role)
-        yield Seat(ground, context.new_page(), context, role)
+        page = context.new_page()
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        page.emulate_media(color_scheme="dark" if dark else "light")
+        yield Seat(ground, page, context, role)
     finally:
-        context.close()
+        for page in context.pages:
+            page.close()
+        context.clear_cookies()
+        idle.append(context)
+
+
+def new_context(browser: Any) -> Any:
+    """A browser's profile with nothing in it; it ends with the browser."""
+    context = browser.new_context(
+        ignore_https_errors=True,
+        locale="zh-CN",
+        timezone_id="Asia/Shanghai",
+        accept_downloads=True,
+        reduced_motion="reduce",
+    )
+    context.set_default_timeout(20_000)
+    return context
 
 
 def log_in(context: Any, ground: Ground, role: Role) -> None:

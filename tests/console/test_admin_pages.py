@@ -43,7 +43,7 @@ def test_a_setting_is_changed_written_and_audited(ground: Ground, as_role: AsRol
     row = seat.page.get_by_role("row", name="session_hours")
     row.get_by_role("button", name="修改").click()
     asked = dialog(seat)
-    asked.get_by_text("控制台重新启动后生效").wait_for()
+    asked.get_by_text("几秒内生效").wait_for()
     asked.get_by_label("新值").fill("999")
     asked.get_by_role("button", name="保存").click()
     seat.page.get_by_text("session_hours 应为整数（不小于 1，不大于 168）").wait_for()

@@ -15,7 +15,7 @@ from nenghao.console.page import Entry
 from nenghao.platform.permissions import Role, reaches
 from tests.console.atlas import ENTRIES, IDS, KEYS, MAY, address, first_who_may, who_may
 from tests.console.conftest import AsRole
-from tests.console.ground import PHONE, ROOT, Ground, Seat
+from tests.console.ground import DESKTOP, PHONE, ROOT, Ground, Seat
 from tests.console.seeding import REFINERY, STEEL
 
 NICEGUI: Final = "/_nicegui/"
@@ -99,15 +99,25 @@ def test_a_page_takes_what_is_no_state_of_it(ground: Ground, entry: Entry) -> No
 
 @each_page
 def test_a_page_shows_in_the_browser(as_role: AsRole, entry: Entry) -> None:
+    """It and its parts: named, labelled, no wider than a telephone."""
     seat = as_role(first_who_may(entry))
     seat.open(address(entry))
-    for path in [address(entry), *parts_of(seat)]:
-        seat.open(path)
-        seat.page.wait_for_load_state("networkidle")
-        assert seat.page.locator("h1").count() == 1, path
-        assert seat.page.title().endswith("能耗在线监测")
-        assert unlabelled(seat.page) == [], path
-        seat.picture(picture_name(entry, path))
+    shows(seat, entry, address(entry))
+    for path in parts_of(seat):
+        if path != address(entry):
+            seat.open(path)
+            shows(seat, entry, path)
+
+
+def shows(seat: Seat, entry: Entry, path: str) -> None:
+    seat.page.wait_for_load_state("networkidle")
+    assert seat.page.locator("h1").count() == 1, path
+    assert seat.page.title().endswith("能耗在线监测")
+    assert unlabelled(seat.page) == [], path
+    seat.picture(picture_name(entry, path))
+    seat.page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    assert seat.page.evaluate("document.documentElement.scrollWidth") <= PHONE[0], path
+    seat.page.set_viewport_size({"width": DESKTOP[0], "height": DESKTOP[1]})
 
 
 def picture_name(entry: Entry, path: str) -> str:
@@ -136,8 +146,9 @@ def test_the_menu_leads_to_pages_that_open(ground: Ground, as_role: AsRole) -> N
                 assert client.get(str(target)).status_code in (200, 303), target
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_pages_fit_on_a_phone(ground: Ground, as_role: AsRole, dark: bool) -> None:
+def test_pages_opened_on_a_phone_fit(ground: Ground, as_role: AsRole, dark: bool) -> None:
     seat = as_role(Role.CLERK, PHONE, dark=dark)
     wide = []
     for entry in ENTRIES:

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from nenghao.platform.permissions import Role
 from nenghao.platform.store.schema import unit, unit_setting
 from tests.console.conftest import AsRole
-from tests.console.ground import PHONE, Ground
+from tests.console.ground import Ground
 from tests.console.seeding import (
     CEMENT,
     ELECTRICITY,
@@ -242,16 +242,3 @@ def test_a_unit_without_data_says_what_to_do_next(as_role: AsRole) -> None:
         seat.page.get_by_text(word).first.wait_for()
     seat.open("/units/91210000000000000X")
     seat.page.get_by_text("没有注册过的用能单位").wait_for()
-
-
-def test_no_part_is_wider_than_a_phone(as_role: AsRole) -> None:
-    light, dark = as_role(Role.CLERK, PHONE), as_role(Role.CLERK, PHONE, dark=True)
-    parts = ("info", "items", "totals", "uploads", "findings", "devices")
-    for seat, some in ((light, parts), (dark, ("curves", "calendar"))):
-        for tab in some:
-            seat.open(path_of(REFINERY, tab))
-            tabs(seat.page)
-            seat.page.wait_for_load_state("networkidle")
-            over = "document.documentElement.scrollWidth - window.innerWidth"
-            assert seat.page.evaluate(over) <= 0, tab
-            seat.picture(f"units-{tab}-phone")

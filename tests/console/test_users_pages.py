@@ -119,6 +119,7 @@ def test_an_operator_is_locked_after_being_asked_and_opened_again(
     seat.open(f"/users/{number_of(ground, 'auditor')}")
     seat.page.get_by_role("button", name="停用").click()
     dialog(seat).get_by_role("button", name="取消").click()
+    seat.page.get_by_role("dialog").wait_for(state="detached")
     seat.page.get_by_role("button", name="停用").click()
     dialog(seat).get_by_role("button", name="停用").click()
     seat.page.get_by_text("已停用", exact=True).wait_for()

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from nenghao import settings as settings_files
 from nenghao.platform import certificates, registry
-from nenghao.platform.home import Home, init
+from nenghao.platform.home import Home, init, open_home
+from nenghao.platform.settings import PlatformSettings
 from nenghao.platform.store.engine import Store
 from nenghao.security.identity import PeerIdentity
 from nenghao.standard.messages.registration import RegistrationRequest
@@ -39,12 +45,23 @@ def world_on(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> It
 @contextmanager
 def _opened(url: str, tmp_path: Path) -> Iterator[World]:
     now = datetime(2026, 11, 22, 10, 0)
-    home = init(tmp_path / "home", {"database": url}, now - timedelta(days=400))
+    shutil.copytree(_made(), tmp_path / "home")
+    settings_files.set_value(tmp_path / "home" / "platform.toml", "database", url, PlatformSettings)
+    home = open_home(tmp_path / "home", {})
     store = Store.open(url)
     try:
         yield World(store, home.authority(), home.settings, now)
     finally:
         store.close()
+
+
+@cache
+def _made() -> Path:
+    """A folder with its certificate authority, made once and then copied."""
+    folder = Path(tempfile.mkdtemp(prefix="nenghao-world-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    begun = datetime(2026, 11, 22, 10, 0) - timedelta(days=400)
+    return init(folder / "home", {}, begun).path
 
 
 def home_of(world: World) -> Home:

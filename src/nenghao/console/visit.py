@@ -63,7 +63,8 @@ class Office:
             try:
                 seen = self._home.settings_file.stat().st_mtime_ns
                 if seen != self._seen:
-                    self._home, self._seen = self._reopen(), seen
+                    self._seen = seen  # one that cannot be read is told of once
+                    self._home = self._reopen()
             except (OSError, SettingsError, HomeError) as error:
                 log.warning("平台设置无法读取，仍用原来的", reason=str(error))
         return self._home
