@@ -13,9 +13,9 @@ from argon2 import PasswordHasher
 from sqlalchemy import text
 
 from nenghao.cli import main
-from nenghao.cli.platform_audit import COLUMNS
 from nenghao.clock import china_now
 from nenghao.platform import operators, table_file
+from nenghao.platform.audit_export import COLUMNS
 from nenghao.platform.home import Home, init
 from nenghao.platform.permissions import TABLE, Act, Role
 from nenghao.security import passwords

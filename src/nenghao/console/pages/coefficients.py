@@ -93,9 +93,8 @@ def _toolbar(visit: Visit, state: State, classes: dict[str, str], change: Change
         search = ui.input(label="搜索编码、品种、来源", value=state.text("q"))
         search.props("outlined dense clearable debounce=300")
         search.on_value_change(lambda event: change(q=(event.value or "").strip()))
-        energy_class = ui.select(
-            {"": "全部分类", **classes}, label="分类", value=state.choice("class", tuple(classes), "")
-        )
+        chosen = state.choice("class", tuple(classes), "")
+        energy_class = ui.select({"": "全部分类", **classes}, label="分类", value=chosen)
         energy_class.props("outlined dense")
         energy_class.on_value_change(lambda event: change(**{"class": event.value}))
         day = day_field("这一天有效的", state.day("day", visit.now().date()))
