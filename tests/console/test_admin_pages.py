@@ -34,7 +34,7 @@ def test_who_does_not_run_the_platform_sees_at_most_the_uplink(as_role: AsRole, 
         seat.open(path, status=200 if path in sees else 403)
     if sees:
         assert seat.page.get_by_role("button", name="全部重新上送").count() == 0
-        seat.page.get_by_text("核对由系统管理员进行").wait_for()
+        seat.page.get_by_text("核对由系统管理员进行").first.wait_for()
 
 
 def test_a_setting_is_changed_written_and_audited(ground: Ground, as_role: AsRole) -> None:
@@ -43,14 +43,14 @@ def test_a_setting_is_changed_written_and_audited(ground: Ground, as_role: AsRol
     row = seat.page.get_by_role("row", name="session_hours")
     row.get_by_role("button", name="修改").click()
     asked = dialog(seat)
-    asked.get_by_text("几秒内生效").wait_for()
+    asked.get_by_text("几秒内生效").first.wait_for()
     asked.get_by_label("新值").fill("999")
     asked.get_by_role("button", name="保存").click()
-    seat.page.get_by_text("session_hours 应为整数（不小于 1，不大于 168）").wait_for()
+    seat.page.get_by_text("session_hours 应为整数（不小于 1，不大于 168）").first.wait_for()
     assert ground.audited(settings_admin.ACTION) == []
     asked.get_by_label("新值").fill("8")
     asked.get_by_role("button", name="保存").click()
-    row.get_by_text("user:system 于").wait_for()
+    row.get_by_text("user:system 于").first.wait_for()
     assert open_home(ground.home, {}).settings.session_hours == 8
     (record,) = ground.audited(settings_admin.ACTION)
     assert (record["actor"], record["subject"], record["detail"]) == (
@@ -65,7 +65,7 @@ def test_the_databases_address_cannot_be_changed_here(as_role: AsRole) -> None:
     seat.open("/settings?tab=数据库和密钥")
     row = seat.page.get_by_role("row", name="database")
     row.get_by_role("cell", name="平台目录下的 SQLite 文件", exact=True).wait_for()
-    row.get_by_text("只能在平台的机器上改").wait_for()
+    row.get_by_text("只能在平台的机器上改").first.wait_for()
     assert row.get_by_role("button", name="修改").count() == 0
 
 
@@ -96,9 +96,9 @@ def test_what_the_nation_refused_is_shown_in_its_words_and_sent_again(
     assert found.get_by_text(words).count() == 1
     assert found.get_by_text(CEMENT.name).count() == 1
     found.get_by_role("button", name="重新上送该单位").click()
-    seat.page.get_by_text("1 条重新列入上送").wait_for()
-    seat.page.get_by_text("没有被拒绝的").wait_for()
+    seat.page.get_by_text("1 条重新列入上送").first.wait_for()
+    seat.page.get_by_text("没有被拒绝的").first.wait_for()
     assert ground.audited("uplink.retry")[-1]["actor"] == "user:system"
     seat.page.get_by_role("button", name="核对").click()
-    seat.page.get_by_text("没有设置上送").wait_for()
+    seat.page.get_by_text("没有设置上送").first.wait_for()
     seat.picture("admin-uplink")

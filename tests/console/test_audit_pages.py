@@ -27,13 +27,13 @@ def test_what_is_searched_stands_in_the_address(ground: Ground, as_role: AsRole)
     seat.open(f"/audit?action=ca.&from=2026-01-01&to={day}")
     seat.page.locator(ROWS).first.wait_for()
     expected = [row for row in ground.audited() if row["action"].startswith("ca.")]
-    seat.page.get_by_text(f"共 {len(expected)} 条").wait_for()
+    seat.page.get_by_text(f"共 {len(expected)} 条").first.wait_for()
     seat.page.get_by_label("对象或说明").fill("没有这样的对象")
-    seat.page.get_by_text("没有符合条件的记录").wait_for()
+    seat.page.get_by_text("没有符合条件的记录").first.wait_for()
     assert "what=" in seat.page.url
     seat.page.reload()
     seat.settled()
-    seat.page.get_by_text("没有符合条件的记录").wait_for()
+    seat.page.get_by_text("没有符合条件的记录").first.wait_for()
     assert seat.page.get_by_label("对象或说明").input_value() == "没有这样的对象"
 
 
@@ -65,7 +65,7 @@ def test_the_chain_is_verified_and_a_change_beside_it_is_found(
     seat = as_role(Role.AUDITOR, PHONE)
     seat.open("/audit")
     seat.page.get_by_role("button", name="核对", exact=True).click()
-    seat.page.get_by_text("条记录都在、未改、相连").wait_for()
+    seat.page.get_by_text("条记录都在、未改、相连").first.wait_for()
     digest = seat.page.locator("dd").last.inner_text()
     with ground.store.read() as conn:
         last = audit_chain.last(conn)
@@ -73,7 +73,7 @@ def test_the_chain_is_verified_and_a_change_beside_it_is_found(
     seat.page.get_by_label("先前记下的编号").fill(str(last - 1))
     seat.page.get_by_label("先前记下的摘要").fill("0" * 64)
     seat.page.get_by_role("button", name="核对", exact=True).click()
-    seat.page.get_by_text("与先前记下的摘要不符").wait_for()
+    seat.page.get_by_text("与先前记下的摘要不符").first.wait_for()
     with ground.store.write() as conn:
         trigger = "SELECT sql FROM sqlite_master WHERE name = 'audit_update'"
         made = str(conn.execute(text(trigger)).scalar_one())

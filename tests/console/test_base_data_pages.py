@@ -25,7 +25,7 @@ def version(ground: Ground) -> int:
 def test_a_clerk_sees_the_tables_and_one_of_them(ground: Ground, as_role: AsRole) -> None:
     seat = as_role(Role.CLERK)
     seat.open("/base-data")
-    seat.page.get_by_text("持有最新版本的端设备").wait_for()
+    seat.page.get_by_text("持有最新版本的端设备").first.wait_for()
     seat.picture("base_data")
     seat.page.get_by_role("link", name="行政区划").click()
     seat.page.get_by_role("cell", name="210000", exact=True).first.wait_for()
@@ -62,10 +62,10 @@ def test_an_edit_waits_in_the_draft_until_it_is_put_in_force(
     page.get_by_role("button", name="统一生效").click()
     page.get_by_role("dialog").get_by_role("button", name="生效").click()
     page.wait_for_url("**/base-data/versions?version=*")
-    page.get_by_text(EVIL).wait_for()
+    page.get_by_text(EVIL).first.wait_for()
     assert version(ground) == before + 1
     seat.open("/base-data/versions")
-    page.get_by_text("现行").wait_for()
+    page.get_by_text("现行").first.wait_for()
     seat.picture("base_data_versions")
     (record,) = ground.audited("base-data.import")
     assert record["actor"] == f"user:{ground.operators[Role.CLERK]}"
@@ -85,8 +85,8 @@ def test_a_file_is_compared_before_it_takes_effect(
     file.write_text("\n".join([*lines[:-1], "999,试验单位"]), "utf-8")
     page.locator("input[type=file]").set_input_files(str(file))
     page.wait_for_url("**/base-data/draft")
-    page.get_by_text("新增 1 行").wait_for()
-    page.get_by_text("删除 1 行").wait_for()
+    page.get_by_text("新增 1 行").first.wait_for()
+    page.get_by_text("删除 1 行").first.wait_for()
     with ground.store.read() as conn:
         assert base_data_drafts.counts(conn) == {"entType": 2}
         assert "999" not in dictionary.names(conn, "entType")

@@ -45,7 +45,7 @@ def test_an_account_is_made_and_its_secrets_are_shown_once(as_role: AsRole, grou
     seat.page.get_by_label("用户名").fill("阜新平台")
     seat.page.get_by_label("appId").fill("有空格 的")
     seat.page.get_by_role("button", name="建立账户").click()
-    seat.page.get_by_role("alert").get_by_text("appId").wait_for()
+    seat.page.get_by_role("alert").get_by_text("appId").first.wait_for()
     seat.page.get_by_label("appId").fill("fuxin")
     seat.page.get_by_role("button", name="建立账户").click()
     key = seat.page.get_by_label("密钥 key").input_value()
@@ -73,11 +73,11 @@ def test_a_key_is_rotated_with_overlap_and_the_old_one_retired(
     seat.page.get_by_role("button", name="产生新密钥", exact=True).click()
     seat.page.get_by_role("button", name="产生", exact=True).click()
     seat.page.get_by_role("button", name="已妥善保存，关闭").click()
-    seat.page.get_by_text("换密钥中").wait_for()
+    seat.page.get_by_text("换密钥中").first.wait_for()
     assert account_of(ground, PARTNER)[1] == ["k1", "k2"]
     seat.page.get_by_role("button", name="停用旧密钥").click()
     seat.page.get_by_role("dialog").get_by_role("button", name="停用旧密钥").click()
-    seat.page.locator(".badge").get_by_text("启用").wait_for()
+    seat.page.locator(".badge").get_by_text("启用").first.wait_for()
     assert account_of(ground, PARTNER)[1] == ["k2"]
 
 
@@ -88,26 +88,26 @@ def test_a_scope_is_limited_and_an_account_locked_and_opened(
     seat.open(ACCOUNT)
     seat.page.get_by_label("每分钟至多的请求数").fill("77")
     seat.page.get_by_role("button", name="保存范围").click()
-    seat.page.locator("dd").get_by_text("77 次").wait_for()
+    seat.page.locator("dd").get_by_text("77 次").first.wait_for()
     assert account_of(ground, PARTNER)[0].requests_per_minute == 77
     seat.page.get_by_role("button", name="停用账户").click()
     dialog = seat.page.get_by_role("dialog")
     assert dialog.get_by_role("button", name="停用账户").is_disabled()
     dialog.get_by_label("请输入").fill(PARTNER)
     dialog.get_by_role("button", name="停用账户").click()
-    seat.page.locator(".badge").get_by_text("已停用").wait_for()
+    seat.page.locator(".badge").get_by_text("已停用").first.wait_for()
     assert account_of(ground, PARTNER)[0].locked_at is not None
     seat.page.get_by_role("button", name="启用账户").click()
     seat.page.get_by_role("dialog").get_by_role("button", name="启用账户").click()
-    seat.page.locator(".badge").get_by_text("启用", exact=True).wait_for()
+    seat.page.locator(".badge").get_by_text("启用", exact=True).first.wait_for()
     assert account_of(ground, PARTNER)[0].locked_at is None
 
 
 def test_calls_are_shown_by_day_and_one_by_one(as_role: AsRole) -> None:
     seat = as_role(Role.AUDITOR, PHONE)
     seat.open(f"{ACCOUNT}&tab=calls")
-    seat.page.get_by_text("共 3 次，其中成功 2 次").wait_for()
-    seat.page.get_by_text("第 1–3 条，共 3 条").wait_for()
+    seat.page.get_by_text("共 3 次，其中成功 2 次").first.wait_for()
+    seat.page.get_by_text("第 1–3 条，共 3 条").first.wait_for()
     assert "行政区划范围" in seat.page.locator("tbody").inner_text()
     seat.picture("partners-calls-phone")
 
@@ -120,7 +120,7 @@ def test_a_test_call_tells_that_nobody_is_there_and_keeps_no_secret(
     seat.page.get_by_label("密钥 key").fill("ab" * 16)
     seat.page.get_by_label("口令 password").fill("Secret-Word-7")
     seat.page.get_by_role("button", name="调用", exact=True).click()
-    seat.page.get_by_text("请确认平台正在运行").wait_for()
+    seat.page.get_by_text("请确认平台正在运行").first.wait_for()
     assert seat.page.get_by_label("密钥 key").input_value() == ""
     assert ground.audited("exchange.test")[-1]["actor"] == "user:security"
     kept = [

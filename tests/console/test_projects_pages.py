@@ -48,7 +48,7 @@ def test_a_project_is_added_changed_and_removed(ground: Ground, as_role: AsRole)
         ("所属行业代码（必填）", "C2511"),
     ):
         dialog.get_by_label(label).fill(value)
-    dialog.get_by_text("中山区").wait_for()
+    dialog.get_by_text("中山区").first.wait_for()
     press(dialog, "保存")
     page.get_by_role("cell", name=NAME).wait_for()
     assert held(ground, "NEW-1") == row("NEW-1", name=NAME)
@@ -78,12 +78,12 @@ def test_a_file_is_compared_before_it_takes_effect(ground: Ground, as_role: AsRo
     seat.open("/projects")
     page = seat.page
     offer(page, "p.csv", table_file.write_csv(HEADER, [row("I-1", regionCode="999999")]))
-    page.get_by_text("p.csv 不能导入").wait_for()
+    page.get_by_text("p.csv 不能导入").first.wait_for()
     assert "第 2 行 regionCode 列" in page.locator(".notice.bad").inner_text()
 
     content = table_file.write_csv(HEADER, [row("I-1", name=NAME), row("I-2")])
     offer(page, "p.csv", content)
-    page.get_by_text("共 2 个项目：新增 2，修改 0").wait_for()
+    page.get_by_text("共 2 个项目：新增 2，修改 0").first.wait_for()
     dialog = page.get_by_role("dialog")
     press(dialog, "取消")
     dialog.wait_for(state="detached")
@@ -91,7 +91,7 @@ def test_a_file_is_compared_before_it_takes_effect(ground: Ground, as_role: AsRo
     assert held(ground, "I-1") is None
     offer(page, "p.csv", content)
     press(dialog, "导入")
-    page.get_by_text("已导入：新增 2").wait_for()
+    page.get_by_text("已导入：新增 2").first.wait_for()
     assert held(ground, "I-1") == row("I-1", name=NAME)
     seat.picture("projects")
 

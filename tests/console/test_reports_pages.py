@@ -62,20 +62,20 @@ def test_a_form_goes_from_the_unit_to_the_office_and_back_and_into_force(
     factory = as_role(Role.UNIT)
     page = opened(factory, STEEL, BEFORE)
     fill(page, "20 能源消费合计", "1,5")
-    page.get_by_text("1 项不能提交").wait_for()
+    page.get_by_text("1 项不能提交").first.wait_for()
     press(page, "提交")
     confirm(page, "提交")
-    page.get_by_text("电力 20 能源消费合计：应为数值").wait_for()
+    page.get_by_text("电力 20 能源消费合计：应为数值").first.wait_for()
     press(page, "关闭")
     fill(page, "20 能源消费合计", "15")
     fill(page, "21 工业生产消费", "16")
-    page.get_by_text("校验提示 1 处").wait_for()
+    page.get_by_text("校验提示 1 处").first.wait_for()
     press(page, "保存草稿")
-    page.get_by_text("草稿已保存").wait_for()
+    page.get_by_text("草稿已保存").first.wait_for()
     assert form_of(ground, STEEL.code, BEFORE).state is State.DRAFT
     press(page, "提交")
     confirm(page, "提交")
-    page.get_by_text("已提交，等待审核").wait_for()
+    page.get_by_text("已提交，等待审核").first.wait_for()
     assert page.get_by_role("button", name="接受", exact=True).count() == 0
     assert in_force(ground, STEEL, BEFORE) == {}
 
@@ -85,18 +85,18 @@ def test_a_form_goes_from_the_unit_to_the_office_and_back_and_into_force(
     press(desk, "退回")
     desk.get_by_label("退回的原因").fill(REMARK)
     confirm(desk, "退回")
-    desk.get_by_text(f"审核意见：{REMARK}").wait_for()
+    desk.get_by_text(f"审核意见：{REMARK}").first.wait_for()
 
     page = opened(factory, STEEL, BEFORE)
-    page.get_by_text(f"审核意见：{REMARK}").wait_for()
+    page.get_by_text(f"审核意见：{REMARK}").first.wait_for()
     fill(page, "21 工业生产消费", "15")
     press(page, "提交")
     confirm(page, "提交")
-    page.get_by_text("已提交，等待审核").wait_for()
+    page.get_by_text("已提交，等待审核").first.wait_for()
     desk = opened(office, STEEL, BEFORE)
     press(desk, "接受")
     confirm(desk, "接受")
-    desk.get_by_text("已接受：2 个数值生效").wait_for()
+    desk.get_by_text("已接受：2 个数值生效").first.wait_for()
     assert in_force(ground, STEEL, BEFORE) == {
         f"00-00-0000-{POWER}-20": 15 * 10**10,
         f"00-00-0000-{POWER}-21": 15 * 10**10,
@@ -115,7 +115,7 @@ def test_what_was_submitted_in_one_tab_is_not_overwritten_from_another(
     for page, value in zip(pages, ("1", "2"), strict=True):
         fill(page, "10 购进", value)
         press(page, "保存草稿")
-        page.get_by_text("草稿已保存").or_(page.get_by_text("已被改动")).wait_for()
+        page.get_by_text("草稿已保存").or_(page.get_by_text("已被改动")).first.wait_for()
     assert form_of(ground, STEEL.code, "2025-02").cells == {POWER: {"10": "1"}}
 
 
@@ -163,10 +163,10 @@ def test_an_operators_file_is_in_force_at_once_or_not_at_all(
         {"name": "月报.xlsx", "mimeType": "application/octet-stream", "buffer": out.getvalue()}
     )
     if value == "8.5":
-        seat.page.get_by_text(f"月报.xlsx：{month} 已导入 1 个用能单位").wait_for()
+        seat.page.get_by_text(f"月报.xlsx：{month} 已导入 1 个用能单位").first.wait_for()
         assert in_force(ground, CEMENT, month) == {f"00-00-0000-{POWER}-10": 85 * 10**9}
     else:
-        seat.page.get_by_text("月报.xlsx 没有导入").wait_for()
+        seat.page.get_by_text("月报.xlsx 没有导入").first.wait_for()
         assert "10 购进 列" in seat.page.locator(".notice.bad").inner_text()
         assert form_of(ground, CEMENT.code, month).state is None
 

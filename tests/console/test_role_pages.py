@@ -116,7 +116,8 @@ def shows(seat: Seat, entry: Entry, path: str) -> None:
     assert unlabelled(seat.page) == [], path
     seat.picture(picture_name(entry, path))
     seat.page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
-    assert seat.page.evaluate("document.documentElement.scrollWidth") <= PHONE[0], path
+    # Charts follow the window a moment later.
+    seat.page.wait_for_function(f"document.documentElement.scrollWidth <= {PHONE[0]}")
     seat.page.set_viewport_size({"width": DESKTOP[0], "height": DESKTOP[1]})
 
 

@@ -117,14 +117,14 @@ def test_each_role_sees_the_parts_it_may_and_no_other(
     assert tabs(seat.page) == list(expected)
 
     seat.open(path_of(STEEL, "devices"))
-    seat.page.get_by_text("平台现行基础数据版本").wait_for()
+    seat.page.get_by_text("平台现行基础数据版本").first.wait_for()
     with_certificates = role is not Role.CLERK
     assert (seat.page.get_by_role("heading", name="数字证书").count() == 1) is with_certificates
     can_change = seat.page.get_by_role("button", name="更改时间标签").count() == 1
     assert can_change is (role is Role.CLERK)
     if "曲线" not in expected:
         seat.open(path_of(STEEL, "curves"))
-        seat.page.get_by_text("不能查看“曲线”").wait_for()
+        seat.page.get_by_text("不能查看“曲线”").first.wait_for()
         assert seat.page.locator("canvas").count() == 0
 
 
@@ -145,7 +145,7 @@ def test_a_curve_is_chosen_compared_and_downloaded(ground: Ground, as_role: AsRo
     page = seat.page
     begin = f"{ground.now.date() - timedelta(days=12)}"
     seat.open(f"{path_of(REFINERY, 'curves')}&item={ELECTRICITY}&kind=day&from={begin}")
-    page.get_by_text("13（应有 12）").wait_for()
+    page.get_by_text("13（应有 12）").first.wait_for()
     page.locator("canvas").first.wait_for()
     choose(page, "比较", "上周同期")
     page.wait_for_url("**against=week**")
@@ -158,8 +158,8 @@ def test_a_curve_is_chosen_compared_and_downloaded(ground: Ground, as_role: AsRo
 
     choose(page, "频率", "15 分钟")
     page.wait_for_url("**kind=tick**")
-    page.get_by_text("672（应有 576）").wait_for()
-    page.get_by_text("灰色区域为缺失").wait_for()
+    page.get_by_text("672（应有 576）").first.wait_for()
+    page.get_by_text("灰色区域为缺失").first.wait_for()
     seat.picture("units-curves")
 
 
@@ -169,9 +169,9 @@ def test_a_figure_is_explained_by_what_counts_in_it(as_role: AsRole) -> None:
     seat.open(path_of(REFINERY, "totals"))
     page.locator("canvas").first.wait_for()
     page.get_by_role("table").get_by_role("link").first.click()
-    page.get_by_text("的合计怎样算出（在线采集）").wait_for()
+    page.get_by_text("的合计怎样算出（在线采集）").first.wait_for()
     page.get_by_role("link", name="电力", exact=True).click()
-    page.get_by_text("计入“电力”的数据").wait_for()
+    page.get_by_text("计入“电力”的数据").first.wait_for()
     reasons = page.get_by_role("table").last
     assert reasons.get_by_role("row").count() == 2
     assert NAMES[ELECTRICITY] in reasons.inner_text()
@@ -182,7 +182,7 @@ def test_completeness_uploads_and_advice_are_told_in_words(as_role: AsRole) -> N
     seat = as_role(Role.CLERK)
     page = seat.page
     seat.open(path_of(REFINERY, "calendar"))
-    page.get_by_text("不完整的日子").wait_for()
+    page.get_by_text("不完整的日子").first.wait_for()
     page.locator("canvas").first.wait_for()
     seat.open(path_of(REFINERY, "uploads"))
     page.get_by_text("data[1].statDate 应为").first.wait_for()
@@ -241,4 +241,4 @@ def test_a_unit_without_data_says_what_to_do_next(as_role: AsRole) -> None:
         seat.open(path_of(SILENT, tab))
         seat.page.get_by_text(word).first.wait_for()
     seat.open("/units/91210000000000000X")
-    seat.page.get_by_text("没有注册过的用能单位").wait_for()
+    seat.page.get_by_text("没有注册过的用能单位").first.wait_for()

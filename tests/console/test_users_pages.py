@@ -106,7 +106,7 @@ def test_a_wrong_name_is_said_and_asked_again(as_role: AsRole) -> None:
     asked.get_by_label("用户名").fill("clerk")
     asked.get_by_label("姓名").fill("又一个")
     asked.get_by_role("button", name="建立", exact=True).click()
-    seat.page.get_by_text("用户名 clerk 已有账户").wait_for()
+    seat.page.get_by_text("用户名 clerk 已有账户").first.wait_for()
     assert asked.get_by_label("用户名").input_value() == "clerk", "still there"
 
 
@@ -122,17 +122,17 @@ def test_an_operator_is_locked_after_being_asked_and_opened_again(
     seat.page.get_by_role("dialog").wait_for(state="detached")
     seat.page.get_by_role("button", name="停用").click()
     dialog(seat).get_by_role("button", name="停用").click()
-    seat.page.get_by_text("已停用", exact=True).wait_for()
+    seat.page.get_by_text("已停用", exact=True).first.wait_for()
     assert len(ground.audited("user.lock")) == 1, "asked twice, done once"
     with ground.client(Role.AUDITOR) as late:
         assert late.get("/account").status_code == 303
     seat.page.get_by_role("button", name="启用").click()
-    seat.page.get_by_text("可登录", exact=True).wait_for()
+    seat.page.get_by_text("可登录", exact=True).first.wait_for()
     seat.open(f"/users/{number_of(ground, 'security')}")
-    seat.page.get_by_text("这是您自己的账户").wait_for()
+    seat.page.get_by_text("这是您自己的账户").first.wait_for()
     assert seat.page.get_by_role("button", name="停用").count() == 0
     seat.open("/users/999999")
-    seat.page.get_by_text("没有这个操作员").wait_for()
+    seat.page.get_by_text("没有这个操作员").first.wait_for()
 
 
 def test_one_changes_ones_own_password_and_ends_other_sessions(
@@ -144,15 +144,15 @@ def test_one_changes_ones_own_password_and_ends_other_sessions(
     fields = [seat.page.get_by_label(name, exact=True) for name in ("原口令", "新口令")]
     again = seat.page.get_by_label("再输入一次新口令")
     fields[1].fill("short")
-    seat.page.get_by_text("口令应为 12 至 128 个字符").wait_for()
+    seat.page.get_by_text("口令应为 12 至 128 个字符").first.wait_for()
     for field, text in zip((*fields, again), ("wrong", NEW, NEW), strict=True):
         field.fill(text)
     button = seat.page.get_by_role("button", name="改口令")
     button.click()
-    seat.page.get_by_text("原口令不正确").wait_for()
+    seat.page.get_by_text("原口令不正确").first.wait_for()
     fields[0].fill(PASSWORD)
     button.click()
-    seat.page.get_by_text("口令已改，其他会话已结束").wait_for()
+    seat.page.get_by_text("口令已改，其他会话已结束").first.wait_for()
     now = china_now() + timedelta(seconds=60)
     assert sessions.of(ground.store, other, now) is None
     secret = ground.seeded.people[Role.CLERK].secret
@@ -168,6 +168,6 @@ def test_one_changes_ones_own_password_and_ends_other_sessions(
     seat.open("/account")
     seat.page.get_by_role("button", name="结束其他会话").click()
     dialog(seat).get_by_role("button", name="结束").click()
-    seat.page.get_by_text("已结束 1 个会话").wait_for()
+    seat.page.get_by_text("已结束 1 个会话").first.wait_for()
     assert session.name == "clerk"
     assert PASSWORD not in str(ground.audited())
