@@ -16,6 +16,7 @@ from nenghao.security.enrolment import EnrolmentCode
 from tests.console.conftest import AsRole
 from tests.console.ground import PHONE, Ground
 from tests.console.seeding import CEMENT, EVIL, LATE, REFINERY, STEEL
+from tests.platform.web.wire import until
 from tests.platform.world import unit_code
 
 PAGES = ("/devices", "/certificates", "/certificates/new", "/enrolment", "/schedule")
@@ -45,10 +46,10 @@ def test_devices_are_searched_and_the_link_can_be_shared(as_role: AsRole) -> Non
     seat.open("/devices")
     rows = seat.page.locator("tbody tr")
     seat.page.get_by_text("共 8 条").first.wait_for()
-    assert EVIL in seat.page.locator("tbody").inner_text()
+    until(lambda: EVIL in seat.page.locator("tbody").inner_text())
     seat.page.get_by_label("单位名称或统一社会信用代码").fill("炼钢")
     seat.page.get_by_text("共 1 条").first.wait_for()
-    assert STEEL.name in rows.first.inner_text()
+    until(lambda: STEEL.name in rows.first.inner_text())
     assert "q=" in seat.page.url
     other = as_role(Role.AUDITOR, PHONE, dark=True)
     other.open(seat.page.url.removeprefix(seat.ground.url))
@@ -132,7 +133,7 @@ def test_the_expiry_list_has_the_one_that_ends_soon(as_role: AsRole) -> None:
     seat = as_role(Role.AUDITOR)
     seat.open("/certificates?expiring=30")
     seat.page.get_by_text("共 1 条").first.wait_for()
-    assert LATE.name in seat.page.locator("tbody").inner_text()
+    until(lambda: LATE.name in seat.page.locator("tbody").inner_text())
     assert seat.page.get_by_role("button", name="吊销").count() == 0
     seat.picture("certificates-expiring")
 

@@ -8,6 +8,7 @@ from nenghao.platform.permissions import Role
 from tests.console.conftest import AsRole
 from tests.console.ground import PHONE, Ground
 from tests.console.seeding import REFINERY, SILENT, STEEL
+from tests.platform.web.wire import until
 
 
 def test_a_clerk_sees_the_province_and_goes_to_a_city(as_role: AsRole, ground: Ground) -> None:
@@ -25,8 +26,8 @@ def test_a_clerk_sees_the_province_and_goes_to_a_city(as_role: AsRole, ground: G
     alarms = page.locator(".ov-alarms").inner_text()
     assert SILENT.name in alarms
     assert REFINERY.name in alarms
-    assert page.locator(".ov-map a").count() == 14
-    assert page.locator(".chart canvas").count() == 1
+    until(lambda: page.locator(".ov-map a").count() == 14)
+    until(lambda: page.locator(".chart canvas").count() == 1)
     seat.picture("overview")
     dalian = page.locator(".ov-map a", has_text="大连")
     assert dalian.get_attribute("href") == "/units?region=210200"
@@ -59,7 +60,7 @@ def test_who_may_not_see_totals_sees_units_and_his_own_alarms(as_role: AsRole) -
     assert "标准煤" not in body
     assert "待上送国家平台" not in body
     assert "拒收" not in body
-    assert seat.page.locator(".ov-map a").count() == 14
+    until(lambda: seat.page.locator(".ov-map a").count() == 14)
 
 
 def test_a_units_user_is_sent_to_his_unit_and_refused_the_screen(
@@ -82,13 +83,13 @@ def test_the_screen_fills_the_window_and_refreshes_itself(as_role: AsRole) -> No
     page.wait_for_selector(".screen .ov-map a")
     assert page.locator(".menu").count() == 0
     assert page.evaluate("document.querySelector('.screen').offsetWidth") >= 1880
-    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight + 8")
-    assert page.locator(".ov-map a").count() == 14
+    until(lambda: page.evaluate("document.documentElement.scrollHeight <= innerHeight + 8"))
+    until(lambda: page.locator(".ov-map a").count() == 14)
     seat.picture("overview-screen", whole=False)
     page.evaluate("document.querySelector('.ov-map').id = 'before'")
     page.get_by_role("button", name="立即刷新").click()
     page.wait_for_function("!document.getElementById('before')")
-    assert page.locator(".ov-map a").count() == 14
+    until(lambda: page.locator(".ov-map a").count() == 14)
 
 
 def test_on_a_phone_nothing_sticks_out(as_role: AsRole) -> None:

@@ -10,6 +10,7 @@ from nenghao.platform.projects import HEADER, Row
 from tests.console.conftest import AsRole
 from tests.console.ground import PHONE, Ground
 from tests.console.seeding import EVIL
+from tests.platform.web.wire import until
 
 NAME = f"余热{EVIL}发电"
 
@@ -79,7 +80,7 @@ def test_a_file_is_compared_before_it_takes_effect(ground: Ground, as_role: AsRo
     page = seat.page
     offer(page, "p.csv", table_file.write_csv(HEADER, [row("I-1", regionCode="999999")]))
     page.get_by_text("p.csv 不能导入").first.wait_for()
-    assert "第 2 行 regionCode 列" in page.locator(".notice.bad").inner_text()
+    until(lambda: "第 2 行 regionCode 列" in page.locator(".notice.bad").inner_text())
 
     content = table_file.write_csv(HEADER, [row("I-1", name=NAME), row("I-2")])
     offer(page, "p.csv", content)
@@ -87,7 +88,7 @@ def test_a_file_is_compared_before_it_takes_effect(ground: Ground, as_role: AsRo
     dialog = page.get_by_role("dialog")
     press(dialog, "取消")
     dialog.wait_for(state="detached")
-    assert page.locator("table.plain").get_by_role("cell", name=NAME).count() == 1
+    until(lambda: page.locator("table.plain").get_by_role("cell", name=NAME).count() == 1)
     assert held(ground, "I-1") is None
     offer(page, "p.csv", content)
     press(dialog, "导入")
@@ -114,7 +115,7 @@ def test_the_list_is_exported_and_nothing_in_it_is_a_formula(
 def test_the_page_fits_a_phone(as_role: AsRole) -> None:
     seat = as_role(Role.CLERK, PHONE, dark=True)
     seat.open("/projects")
-    assert seat.page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+    until(lambda: seat.page.evaluate("document.documentElement.scrollWidth") <= PHONE[0])
     seat.picture("projects-phone-dark")
 
 

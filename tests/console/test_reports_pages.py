@@ -17,6 +17,7 @@ from nenghao.platform.settings import PlatformSettings
 from tests.console.conftest import AsRole
 from tests.console.ground import PHONE, Ground, Seat
 from tests.console.seeding import CEMENT, EVIL, REFINERY, STEEL, SeededUnit
+from tests.platform.web.wire import until
 
 POWER = "023300"
 BEFORE = "2025-03"
@@ -129,7 +130,7 @@ def test_the_list_is_searched_and_shared_as_a_link(ground: Ground, as_role: AsRo
     page.get_by_role("link", name=CEMENT.name).wait_for(state="detached")
     page.wait_for_url(f"**q={REFINERY.code}**")
     seat.open(page.url.removeprefix(ground.url))
-    assert page.get_by_role("link", name=REFINERY.name).count() == 1
+    until(lambda: page.get_by_role("link", name=REFINERY.name).count() == 1)
     assert page.get_by_role("link", name=CEMENT.name).count() == 0
     seat.picture("reports")
 
@@ -138,7 +139,7 @@ def test_the_pages_are_usable_in_the_dark_on_a_phone(ground: Ground, as_role: As
     seat = as_role(Role.CLERK, PHONE, dark=True)
     page = opened(seat, CEMENT, last_month(ground.now))
     page.get_by_text(EVIL).first.wait_for()
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+    until(lambda: page.evaluate("document.documentElement.scrollWidth") <= PHONE[0])
     fill(page, "10 购进", "3")
     seat.picture("reports-form-phone-dark")
     seat.open(f"/reports/{CEMENT.code}")
@@ -167,7 +168,7 @@ def test_an_operators_file_is_in_force_at_once_or_not_at_all(
         assert in_force(ground, CEMENT, month) == {f"00-00-0000-{POWER}-10": 85 * 10**9}
     else:
         seat.page.get_by_text("月报.xlsx 没有导入").first.wait_for()
-        assert "10 购进 列" in seat.page.locator(".notice.bad").inner_text()
+        until(lambda: "10 购进 列" in seat.page.locator(".notice.bad").inner_text())
         assert form_of(ground, CEMENT.code, month).state is None
 
 
